@@ -1,0 +1,145 @@
+"""Where a deployment's state lives and how it is configured: the only reader of the environment.
+
+Belongs here: every path, secret and switch that comes from outside. Does not belong here: anything about
+the content of extracts (contracts/) or business thresholds (seeds/reference/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from orchestration.errors import UserError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
+
+# Without a deployment's own salt the hashes of user ids are only as private as this public text; it keeps
+# samples and tests reproducible.
+DEVELOPMENT_SALT = "agentmart-development-salt"
+
+_MAIL_SECURITY = ("starttls", "tls", "none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmtpSettings:
+    """How to reach the mail server. ``security`` is starttls, tls or none."""
+
+    host: str
+    port: int
+    security: str
+    sender: str
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One deployment: its state folder and what the environment says about it."""
+
+    home: Path
+    time_zone: str = "UTC"
+    user_id_salt: str = field(default=DEVELOPMENT_SALT, repr=False)
+    threads: int = 4
+    smtp: SmtpSettings | None = None
+    mail_from: str = "agentmart@localhost"
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Settings:
+        """Read the settings from environment variables.
+
+        Raises:
+            UserError: a variable has a value that cannot be used; the message names it.
+        """
+        home = Path(environ.get("AGENTMART_HOME") or "data").resolve()
+        zone = environ.get("AGENTMART_TIME_ZONE") or "UTC"
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise UserError(
+                f"AGENTMART_TIME_ZONE is {zone!r}, which is not an IANA zone; use a name such as "
+                "Europe/Berlin"
+            ) from error
+        sender = environ.get("AGENTMART_MAIL_FROM") or "agentmart@localhost"
+        return cls(
+            home=home,
+            time_zone=zone,
+            user_id_salt=environ.get("AGENTMART_USER_ID_SALT") or DEVELOPMENT_SALT,
+            threads=_whole_number(environ, "AGENTMART_THREADS", default=4),
+            smtp=_smtp(environ, sender=sender),
+            mail_from=sender,
+        )
+
+    @property
+    def landing(self) -> Path:
+        return self.home / "landing"
+
+    @property
+    def lake(self) -> Path:
+        return self.home / "lake"
+
+    @property
+    def warehouse(self) -> Path:
+        return self.home / "warehouse"
+
+    @property
+    def warehouse_file(self) -> Path:
+        return self.warehouse / "agentmart.duckdb"
+
+    @property
+    def run_inputs(self) -> Path:
+        return self.warehouse / "inputs"
+
+    @property
+    def published(self) -> Path:
+        return self.home / "published"
+
+    @property
+    def published_file(self) -> Path:
+        return self.published / "agentmart.duckdb"
+
+    @property
+    def reports(self) -> Path:
+        return self.home / "reports"
+
+    @property
+    def outbox(self) -> Path:
+        return self.home / "outbox"
+
+    @property
+    def state_file(self) -> Path:
+        return self.home / "state" / "agentmart.sqlite"
+
+    @property
+    def config(self) -> Path:
+        return self.home / "config"
+
+
+def _smtp(environ: Mapping[str, str], *, sender: str) -> SmtpSettings | None:
+    host = environ.get("AGENTMART_SMTP_HOST")
+    if not host:
+        return None
+    security = environ.get("AGENTMART_SMTP_SECURITY") or "starttls"
+    if security not in _MAIL_SECURITY:
+        raise UserError(
+            f"AGENTMART_SMTP_SECURITY is {security!r}; use one of {', '.join(_MAIL_SECURITY)}"
+        )
+    return SmtpSettings(
+        host=host,
+        port=_whole_number(environ, "AGENTMART_SMTP_PORT", default=587),
+        security=security,
+        sender=sender,
+        user=environ.get("AGENTMART_SMTP_USER") or None,
+        password=environ.get("AGENTMART_SMTP_PASSWORD") or None,
+    )
+
+
+def _whole_number(environ: Mapping[str, str], name: str, *, default: int) -> int:
+    text = environ.get(name)
+    if not text:
+        return default
+    if not text.isdecimal() or int(text) < 1:
+        raise UserError(f"{name} is {text!r}; use a whole number of at least 1")
+    return int(text)
