@@ -1,0 +1,63 @@
+{#
+    One row in, several rows out: lists, maps, spans of dates. Each macro is a join to write after a from clause; the
+    row's own columns are visible in the arguments.
+#}
+
+{% macro join_dates(start_date, end_date, alias, column='date_day') -%}
+    {{ adapter.dispatch('join_dates')(start_date, end_date, alias, column) }}
+{%- endmacro %}
+
+{#- The span is half-open; generate_series includes its end. -#}
+{% macro duckdb__join_dates(start_date, end_date, alias, column) -%}
+    cross join lateral (
+        select cast(unnest(generate_series(
+            cast({{ start_date }} as timestamp),
+            cast({{ end_date }} as timestamp) - to_days(1),
+            to_days(1)
+        )) as date) as {{ column }}
+    ) as {{ alias }}
+{%- endmacro %}
+
+{% macro join_numbers(first_number, last_number, alias, column='number') -%}
+    {{ adapter.dispatch('join_numbers')(first_number, last_number, alias, column) }}
+{%- endmacro %}
+
+{% macro duckdb__join_numbers(first_number, last_number, alias, column) -%}
+    cross join lateral (
+        select unnest(generate_series(cast({{ first_number }} as bigint), cast({{ last_number }} as bigint))) as {{ column }}
+    ) as {{ alias }}
+{%- endmacro %}
+
+{% macro join_list(list, alias, column, position=none) -%}
+    {{ adapter.dispatch('join_list')(list, alias, column, position) }}
+{%- endmacro %}
+
+{% macro duckdb__join_list(list, alias, column, position) -%}
+    cross join lateral (
+        select
+            unnest({{ list }}) as {{ column }}
+            {%- if position %},
+            generate_subscripts({{ list }}, 1) as {{ position }}
+            {%- endif %}
+    ) as {{ alias }}
+{%- endmacro %}
+
+{% macro join_map(map, alias, key_column, value_column) -%}
+    {{ adapter.dispatch('join_map')(map, alias, key_column, value_column) }}
+{%- endmacro %}
+
+{% macro duckdb__join_map(map, alias, key_column, value_column) -%}
+    cross join lateral (
+        select
+            unnest(map_keys({{ map }})) as {{ key_column }},
+            unnest(map_values({{ map }})) as {{ value_column }}
+    ) as {{ alias }}
+{%- endmacro %}
+
+{% macro list_length(list) -%}
+    {{ adapter.dispatch('list_length')(list) }}
+{%- endmacro %}
+
+{% macro duckdb__list_length(list) -%}
+    coalesce(len({{ list }}), 0)
+{%- endmacro %}

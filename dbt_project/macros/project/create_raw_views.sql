@@ -1,0 +1,54 @@
+{#
+    The raw layer: one view per native stream over exactly the lake files that the ledger lists, and one view per run
+    input. A file that no ledger entry names does not exist for dbt, whatever lies in the folder.
+
+    Runs at the start of every dbt command that executes nodes. Which streams there are is read from the source
+    definition (models/staging/_raw__sources.yml), so a new stream is declared in one place.
+#}
+{% macro create_raw_views() %}
+    {% if execute %}
+        {{ return(adapter.dispatch('create_raw_views')()) }}
+    {% endif %}
+{% endmacro %}
+
+{% macro duckdb__create_raw_views() %}
+    {%- set home = env_var('AGENTMART_HOME', '../data') -%}
+    {%- set inputs = home ~ '/warehouse/inputs' -%}
+    {%- set found = run_query("select count(*) from glob(" ~ sql_text(inputs ~ '/lake_files.parquet') ~ ")") -%}
+    {%- if found.columns[0].values()[0] == 0 -%}
+        {{ exceptions.raise_compiler_error(
+            "run inputs: " ~ inputs ~ "/lake_files.parquet does not exist; start the build with `agentmart run`, "
+            ~ "which writes it, or set AGENTMART_HOME to a home that has been built"
+        ) }}
+    {%- endif -%}
+
+    {%- set listed = run_query(
+        "select stream_name, path from read_parquet(" ~ sql_text(inputs ~ '/lake_files.parquet') ~ ") "
+        ~ "order by stream_name, event_date, path"
+    ) -%}
+    {%- set files_by_stream = {} -%}
+    {%- for row in listed.rows -%}
+        {%- do files_by_stream.setdefault(row[0], []).append(sql_text(row[1])) -%}
+    {%- endfor -%}
+
+    {%- set statements = ["create schema if not exists raw"] -%}
+    {%- for node in graph.sources.values() if node.source_name == 'raw' -%}
+        {%- set view = "create or replace view raw." ~ node.name ~ " as select * " -%}
+        {%- if node.config.meta.get('is_run_input') -%}
+            {%- do statements.append(
+                view ~ "from read_parquet(" ~ sql_text(inputs ~ '/' ~ node.name ~ '.parquet') ~ ")"
+            ) -%}
+        {%- elif node.name in files_by_stream -%}
+            {%- do statements.append(
+                view ~ "from read_parquet([" ~ files_by_stream[node.name] | join(', ')
+                ~ "], hive_partitioning = true, hive_types = {'event_date': date})"
+            ) -%}
+        {%- else -%}
+            {%- do statements.append(
+                view ~ ", cast(null as date) as event_date from read_parquet("
+                ~ sql_text(home ~ '/lake/raw/' ~ node.name ~ '/_empty.parquet') ~ ")"
+            ) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- do run_query(statements | join(';\n')) -%}
+{% endmacro %}
