@@ -6,6 +6,7 @@ the content of extracts (contracts/) or business thresholds (seeds/reference/).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,11 @@ class Settings:
     mail_from: str = "agentmart@localhost"
 
     @classmethod
+    def load(cls) -> Settings:
+        """The settings of this process's own environment."""
+        return cls.from_environment(os.environ)
+
+    @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
         """Read the settings from environment variables.
 
@@ -72,6 +78,12 @@ class Settings:
             mail_from=sender,
         )
 
+    def export_for_dbt(self) -> None:
+        """Let dbt's profile, which reads the environment, find this deployment."""
+        os.environ["AGENTMART_HOME"] = str(self.home)
+        os.environ["AGENTMART_THREADS"] = str(self.threads)
+        os.environ["DAGSTER_HOME"] = str(self.dagster_home)
+
     @property
     def landing(self) -> Path:
         return self.home / "landing"
@@ -87,6 +99,19 @@ class Settings:
     @property
     def warehouse_file(self) -> Path:
         return self.warehouse / "agentmart.duckdb"
+
+    @property
+    def dbt_target(self) -> Path:
+        """dbt's artifacts and parse cache: per deployment, so that two of them never share one."""
+        return self.warehouse / "dbt"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.warehouse / "agentmart.lock"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster"
 
     @property
     def run_inputs(self) -> Path:

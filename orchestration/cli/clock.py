@@ -1,0 +1,1 @@
+from orchestration.clock import now as now

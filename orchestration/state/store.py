@@ -1,0 +1,197 @@
+"""The deployment's private store: runs, audits and publications, in one SQLite file.
+
+Belongs here: what happened and what was published. Does not belong here: the outbox (delivery/ keeps its
+own tables in the same file) and anything an analyst queries (that is published).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+_SCHEMA = Path(__file__).with_name("schema.sql")
+
+# A second process (Dagster's daemon beside a terminal) waits this long for the store before it gives up.
+_BUSY_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run of the job. ``status`` is running, succeeded, failed or nothing new."""
+
+    run_id: int
+    command: str
+    as_of: datetime
+    status: str
+    failure: str | None = None
+    counts: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publication:
+    """One published state. ``is_complete`` is false when only part of the models was built for it."""
+
+    publication_id: int
+    run_id: int
+    as_of: datetime
+    code_fingerprint: str
+    is_complete: bool
+    load_ids: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """The result of one data test. ``status`` is pass, warn, fail, error or skipped."""
+
+    check_name: str
+    model_name: str | None
+    status: str
+    failures: int | None = None
+    message: str | None = None
+
+
+class StateStore:
+    """Access to the store; every write is one transaction, on disk when the call returns."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._path = path
+        with self._connection() as connection:
+            connection.executescript(_SCHEMA.read_text(encoding="utf-8"))
+        path.chmod(0o600)
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS)
+        try:
+            connection.execute("pragma journal_mode = wal")
+            connection.execute("pragma synchronous = full")
+            connection.execute("pragma foreign_keys = on")
+            with connection:
+                yield connection
+        finally:
+            connection.close()
+
+    def start_run(self, *, dagster_run_id: str, command: str, as_of: datetime) -> Run:
+        """The run with this Dagster id; a step of a run that another step started gets the same one."""
+        with self._connection() as connection:
+            connection.execute(
+                "insert into runs (dagster_run_id, command, as_of, status) values (?, ?, ?, 'running')"
+                " on conflict (dagster_run_id) do nothing",
+                (dagster_run_id, command, as_of.isoformat()),
+            )
+            row = connection.execute(
+                "select run_id, command, as_of, status, failure, counts from runs"
+                " where dagster_run_id = ?",
+                (dagster_run_id,),
+            ).fetchone()
+        return _run(row)
+
+    def finish_run(
+        self,
+        run_id: int,
+        *,
+        status: str,
+        failure: str | None = None,
+        counts: Mapping[str, object] | None = None,
+    ) -> None:
+        with self._connection() as connection:
+            connection.execute(
+                "update runs set status = ?, failure = ?, counts = ? where run_id = ?",
+                (status, failure, json.dumps(dict(counts or {}), sort_keys=True), run_id),
+            )
+
+    def recent_runs(self, limit: int) -> list[Run]:
+        """The last runs, newest first."""
+        with self._connection() as connection:
+            rows = connection.execute(
+                "select run_id, command, as_of, status, failure, counts from runs"
+                " order by run_id desc limit ?",
+                (limit,),
+            ).fetchall()
+        return [_run(row) for row in rows]
+
+    def record_audits(self, run_id: int, audits: Iterable[Audit]) -> None:
+        with self._connection() as connection:
+            connection.executemany(
+                "insert or replace into audits"
+                " (run_id, check_name, model_name, status, failures, message)"
+                " values (?, ?, ?, ?, ?, ?)",
+                [
+                    (run_id, one.check_name, one.model_name, one.status, one.failures, one.message)
+                    for one in audits
+                ],
+            )
+
+    def audits_of(self, run_id: int) -> list[Audit]:
+        with self._connection() as connection:
+            rows = connection.execute(
+                "select check_name, model_name, status, failures, message from audits"
+                " where run_id = ? order by check_name",
+                (run_id,),
+            ).fetchall()
+        return [
+            Audit(check_name=name, model_name=model, status=status, failures=count, message=message)
+            for name, model, status, count, message in rows
+        ]
+
+    def record_publication(
+        self,
+        *,
+        run_id: int,
+        as_of: datetime,
+        code_fingerprint: str,
+        is_complete: bool,
+        load_ids: Iterable[str],
+    ) -> int:
+        """Note that this run's state is what readers see now; its loads are no longer pending."""
+        with self._connection() as connection:
+            cursor = connection.execute(
+                "insert into publications (run_id, as_of, code_fingerprint, is_complete)"
+                " values (?, ?, ?, ?)",
+                (run_id, as_of.isoformat(), code_fingerprint, int(is_complete)),
+            )
+            publication_id = int(cursor.lastrowid or 0)
+            # Only the last publication's loads are ever compared with the ledger.
+            connection.execute("delete from publication_loads")
+            connection.executemany(
+                "insert into publication_loads (publication_id, load_id) values (?, ?)",
+                [(publication_id, load_id) for load_id in sorted(load_ids)],
+            )
+        return publication_id
+
+    def last_publication(self) -> Publication | None:
+        with self._connection() as connection:
+            row = connection.execute(
+                "select publication_id, run_id, as_of, code_fingerprint, is_complete"
+                " from publications order by publication_id desc limit 1"
+            ).fetchone()
+            if row is None:
+                return None
+            loads = connection.execute(
+                "select load_id from publication_loads where publication_id = ?", (row[0],)
+            ).fetchall()
+        return Publication(
+            publication_id=row[0],
+            run_id=row[1],
+            as_of=datetime.fromisoformat(row[2]),
+            code_fingerprint=row[3],
+            is_complete=bool(row[4]),
+            load_ids=frozenset(load_id for (load_id,) in loads),
+        )
+
+
+def _run(row: tuple[int, str, str, str, str | None, str]) -> Run:
+    return Run(
+        run_id=row[0],
+        command=row[1],
+        as_of=datetime.fromisoformat(row[2]),
+        status=row[3],
+        failure=row[4],
+        counts=json.loads(row[5]),
+    )

@@ -1,0 +1,32 @@
+"""The lock that lets one process at a time write the warehouse file.
+
+DuckDB lets one process write a file and then no other read it. The operating system frees this lock when
+its owner dies, so a killed run never blocks the next one (a Dagster pool slot would stay taken).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def warehouse_lock(path: Path, *, on_wait: Callable[[str], object]) -> Iterator[None]:
+    """Hold the lock; while another process has it, say so through ``on_wait`` and wait."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            owner = file.read().strip() or "unknown"
+            on_wait(f"The warehouse is in use by process {owner}; waiting until it is done.")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        file.truncate()
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

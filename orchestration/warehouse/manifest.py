@@ -1,0 +1,154 @@
+"""What dbt says about the project and its last build, read from dbt's own artifacts.
+
+Belongs here: the parsed manifest, the list of published tables and the results of data tests. Does not
+belong here: running models (defs/transformation) or any import of dbt, which costs half a second.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestration.errors import RunFailure
+from orchestration.settings import DBT_PROJECT_DIR, PROJECT_ROOT, Settings
+from orchestration.state.store import Audit
+from orchestration.warehouse.duckdb import PublishedTable
+
+MANIFEST_FILE = DBT_PROJECT_DIR / "target" / "manifest.json"
+DBT_EXECUTABLE = str(Path(sys.executable).with_name("dbt"))
+
+# Everything dbt parses. The stamp beside the manifest holds their digest, so that a run parses again
+# only when one of them changed (a full parse takes about 8 s).
+_PARSED = ("dbt_project", "seeds/reference")
+_STAMP = MANIFEST_FILE.with_name("manifest.sha256")
+
+# Schemas that readers see; staging and intermediate stay in the candidate.
+PUBLISHED_SCHEMAS = (
+    "core",
+    "usage",
+    "quality",
+    "revenue",
+    "compliance",
+    "feedback",
+    "operations",
+    "insights",
+    "alerts",
+    "reports",
+    "meta",
+)
+
+
+def prepare_manifest(settings: Settings) -> None:
+    """Parse the dbt project when it changed since the manifest was written.
+
+    Raises:
+        RunFailure: dbt cannot parse the project; the message holds dbt's own.
+    """
+    digest = _digest_of_project()
+    if MANIFEST_FILE.exists() and _STAMP.exists() and _STAMP.read_text() == digest:
+        return
+    settings.export_for_dbt()
+    scratch = MANIFEST_FILE.parent.with_name(f".target-{os.getpid()}")
+    try:
+        finished = subprocess.run(
+            [
+                DBT_EXECUTABLE,
+                "--quiet",
+                "parse",
+                "--project-dir",
+                str(DBT_PROJECT_DIR),
+                "--profiles-dir",
+                str(DBT_PROJECT_DIR),
+                "--target-path",
+                str(scratch),
+                "--log-path",
+                str(scratch),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if finished.returncode != 0:
+            raise RunFailure(
+                f"dbt cannot parse {DBT_PROJECT_DIR}: {(finished.stdout + finished.stderr).strip()}"
+            )
+        MANIFEST_FILE.parent.mkdir(exist_ok=True)
+        for artifact in ("partial_parse.msgpack", "manifest.json"):
+            os.replace(scratch / artifact, MANIFEST_FILE.parent / artifact)
+        _STAMP.write_text(digest)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def read_manifest() -> dict[str, Any]:
+    """The parsed manifest as dbt wrote it."""
+    manifest: dict[str, Any] = json.loads(MANIFEST_FILE.read_text(encoding="utf-8"))
+    return manifest
+
+
+def published_tables(manifest: Mapping[str, Any]) -> list[PublishedTable]:
+    """The tables that readers see: every table of a published schema that is not marked private."""
+    tables = []
+    for node in manifest["nodes"].values():
+        if node["resource_type"] not in ("model", "seed"):
+            continue
+        if node["schema"] not in PUBLISHED_SCHEMAS:
+            continue
+        if node["config"]["materialized"] == "view" or node["config"]["meta"].get("private"):
+            continue
+        tables.append(
+            PublishedTable(
+                schema=node["schema"],
+                name=node["alias"],
+                description=node["description"].strip(),
+                columns={
+                    column["name"]: column["description"].strip()
+                    for column in node["columns"].values()
+                },
+            )
+        )
+    return sorted(tables, key=lambda table: (table.schema, table.name))
+
+
+def read_audits(run_results: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[Audit]:
+    """The data tests of a build, and the models that could not be built."""
+    audits = []
+    for result in run_results["results"]:
+        node = manifest["nodes"].get(result["unique_id"])
+        if node is None:
+            continue
+        if node["resource_type"] != "test" and result["status"] == "success":
+            continue
+        attached = node.get("attached_node") or ""
+        audits.append(
+            Audit(
+                check_name=node["name"],
+                model_name=attached.rpartition(".")[2] or None,
+                status=result["status"],
+                failures=result["failures"],
+                message=result["message"] if result["status"] not in ("pass", "success") else None,
+            )
+        )
+    return audits
+
+
+def _digest_of_project() -> str:
+    digest = hashlib.sha256()
+    for place in _PARSED:
+        root = PROJECT_ROOT / place
+        for folder, folders, files in os.walk(root):
+            folders[:] = sorted(
+                name for name in folders if name != "target" and not name.startswith(".")
+            )
+            for name in sorted(files):
+                path = Path(folder) / name
+                digest.update(str(path.relative_to(PROJECT_ROOT)).encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,344 @@
+"""What a build has to do, and the small tables that tell dbt so.
+
+Belongs here: comparing the ledger and the code with the last publication, and writing the run inputs
+(`raw.run_context`, `raw.loads`, `raw.lake_files`, `raw.pending_event_dates`, `raw.quarantine`). Does not
+belong here: closing the pending dates over changed keys, which is SQL (models/intermediate).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from orchestration.errors import RunFailure
+from orchestration.ingest.ledger import LedgerEntry
+from orchestration.settings import Settings
+from orchestration.state.store import Publication
+
+# What decides which rows a model makes. Tests and docs do not; changing them never rebuilds anything.
+_CODE = ("dbt_project/models", "dbt_project/macros", "dbt_project/dbt_project.yml", "seeds/reference")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildPlan:
+    """What to build and why. ``reason`` is one line for people."""
+
+    reason: str
+    is_nothing: bool
+    is_full_refresh: bool
+    code_fingerprint: str
+    load_ids: frozenset[str]
+    pending_load_ids: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """What the warehouse file was built from, noted before the build so that publishing cannot mistake
+    a file that another run rebuilt, or loads that came later, for its own."""
+
+    run_id: int
+    code_fingerprint: str
+    is_complete: bool
+    load_ids: frozenset[str]
+
+
+def plan_build(
+    *,
+    entries: Sequence[LedgerEntry],
+    last: Publication | None,
+    as_of: datetime,
+    code_fingerprint: str,
+    warehouse_exists: bool,
+) -> BuildPlan:
+    """Compare what is loaded with what is published."""
+    load_ids = frozenset(entry.load_id for entry in entries)
+    published = last.load_ids if last else frozenset()
+    pending = load_ids - published
+    is_full_refresh = True
+    if last is None:
+        reason = "nothing is published yet"
+    elif not warehouse_exists:
+        reason = "the warehouse file is missing"
+    elif last.code_fingerprint != code_fingerprint:
+        reason = "the models or the reference data changed"
+    elif published - load_ids:
+        # A load was taken back (erasure): its rows can be in any fact of its dates and beyond.
+        reason = "loads that were published are gone"
+    else:
+        is_full_refresh = False
+        if pending:
+            reason = f"{len(pending)} new loads"
+        elif last.as_of != as_of:
+            reason = "the as-of time moved"
+        elif not last.is_complete:
+            reason = "only part of the marts was published for this time"
+        else:
+            return BuildPlan(
+                reason="nothing is new",
+                is_nothing=True,
+                is_full_refresh=False,
+                code_fingerprint=code_fingerprint,
+                load_ids=load_ids,
+                pending_load_ids=frozenset(),
+            )
+    return BuildPlan(
+        reason=reason,
+        is_nothing=False,
+        is_full_refresh=is_full_refresh,
+        code_fingerprint=code_fingerprint,
+        load_ids=load_ids,
+        pending_load_ids=load_ids if is_full_refresh else pending,
+    )
+
+
+def fingerprint_code(project_root: Path) -> str:
+    """A digest of everything that decides what the models make."""
+    digest = hashlib.sha256()
+    for place in _CODE:
+        root = project_root / place
+        files = sorted(root.rglob("*")) if root.is_dir() else [root]
+        for file in files:
+            if file.is_file():
+                digest.update(str(file.relative_to(project_root)).encode())
+                digest.update(b"\0")
+                digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def write_run_inputs(
+    settings: Settings,
+    *,
+    entries: Sequence[LedgerEntry],
+    plan: BuildPlan,
+    run_id: int,
+    as_of: datetime,
+    is_complete: bool,
+) -> None:
+    """Write the run inputs; each file is replaced whole.
+
+    ``is_complete`` says whether all models are built from them.
+    """
+    settings.run_inputs.mkdir(parents=True, exist_ok=True)
+    _write_candidate(
+        settings,
+        Candidate(
+            run_id=run_id,
+            code_fingerprint=plan.code_fingerprint,
+            is_complete=is_complete,
+            load_ids=plan.load_ids,
+        ),
+    )
+    context = [
+        {
+            "run_id": str(run_id),
+            "as_of": _naive(as_of),
+            "platform_time_zone": settings.time_zone,
+        }
+    ]
+    loads: list[Mapping[str, object]] = []
+    lake_files: list[Mapping[str, object]] = []
+    pending_dates: set[tuple[str, str]] = set()
+    for entry in sorted(entries, key=lambda one: one.load_id):
+        is_pending = entry.load_id in plan.pending_load_ids
+        for stream, landed in sorted(entry.streams.items()):
+            loads.append(
+                {
+                    "load_id": entry.load_id,
+                    "source_name": entry.source_name,
+                    "stream_name": stream,
+                    "path": entry.path,
+                    "adapter": entry.adapter,
+                    "content_sha256": entry.content_sha256,
+                    "rows_read": entry.rows_read,
+                    "rows_ignored": entry.rows_ignored,
+                    "rows_landed": landed.rows_landed,
+                    "rows_quarantined": landed.rows_quarantined,
+                    "min_event_at": _naive(landed.min_event_at),
+                    "max_event_at": _naive(landed.max_event_at),
+                    "loaded_at": _naive(entry.loaded_at),
+                    "is_pending": is_pending,
+                }
+            )
+            for file in landed.files:
+                lake_files.append(
+                    {
+                        "stream_name": stream,
+                        "event_date": _partition_date(file),
+                        "path": str(settings.lake / file),
+                        "is_pending": is_pending,
+                    }
+                )
+            if is_pending:
+                pending_dates.update((stream, str(day)) for day in landed.event_dates)
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        _write(
+            connection,
+            settings.run_inputs / "run_context.parquet",
+            context,
+            {"run_id": "varchar", "as_of": "timestamp", "platform_time_zone": "varchar"},
+        )
+        _write(
+            connection,
+            settings.run_inputs / "loads.parquet",
+            loads,
+            {
+                "load_id": "varchar",
+                "source_name": "varchar",
+                "stream_name": "varchar",
+                "path": "varchar",
+                "adapter": "varchar",
+                "content_sha256": "varchar",
+                "rows_read": "bigint",
+                "rows_ignored": "bigint",
+                "rows_landed": "bigint",
+                "rows_quarantined": "bigint",
+                "min_event_at": "timestamp",
+                "max_event_at": "timestamp",
+                "loaded_at": "timestamp",
+                "is_pending": "boolean",
+            },
+        )
+        _write(
+            connection,
+            settings.run_inputs / "lake_files.parquet",
+            lake_files,
+            {
+                "stream_name": "varchar",
+                "event_date": "date",
+                "path": "varchar",
+                "is_pending": "boolean",
+            },
+        )
+        _write(
+            connection,
+            settings.run_inputs / "pending_event_dates.parquet",
+            [{"stream_name": stream, "event_date": day} for stream, day in sorted(pending_dates)],
+            {"stream_name": "varchar", "event_date": "date"},
+        )
+        _write_quarantine_counts(connection, settings, entries)
+
+
+def read_candidate(settings: Settings, *, run_id: int) -> Candidate:
+    """What the warehouse file was last built from.
+
+    Raises:
+        RunFailure: another run has rebuilt it since; publishing it under this run would be wrong.
+    """
+    path = settings.run_inputs / "candidate.json"
+    if not path.exists():
+        raise RunFailure(f"Nothing is built in {settings.warehouse}; run `agentmart run`")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if content["run_id"] != run_id:
+        raise RunFailure(
+            f"Run {run_id} cannot publish: run {content['run_id']} rebuilt the warehouse since; "
+            "run again"
+        )
+    return Candidate(
+        run_id=content["run_id"],
+        code_fingerprint=content["code_fingerprint"],
+        is_complete=content["is_complete"],
+        load_ids=frozenset(content["load_ids"]),
+    )
+
+
+def _write_candidate(settings: Settings, candidate: Candidate) -> None:
+    path = settings.run_inputs / "candidate.json"
+    unfinished = path.with_suffix(".json.tmp")
+    content = {
+        "run_id": candidate.run_id,
+        "code_fingerprint": candidate.code_fingerprint,
+        "is_complete": candidate.is_complete,
+        "load_ids": sorted(candidate.load_ids),
+    }
+    unfinished.write_text(json.dumps(content), encoding="utf-8")
+    os.replace(unfinished, path)
+
+
+def _write_quarantine_counts(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, entries: Sequence[LedgerEntry]
+) -> None:
+    files = sorted(
+        str(settings.lake / "quarantine" / f"{entry.load_id}.parquet")
+        for entry in entries
+        if any(landed.rows_quarantined for landed in entry.streams.values())
+    )
+    target = settings.run_inputs / "quarantine.parquet"
+    columns = "load_id, source_name, stream_name, reason_code"
+    if not files:
+        _write(
+            connection,
+            target,
+            [],
+            {
+                "load_id": "varchar",
+                "source_name": "varchar",
+                "stream_name": "varchar",
+                "reason_code": "varchar",
+                "row_count": "bigint",
+            },
+        )
+        return
+    _copy(
+        connection,
+        target,
+        f"select {columns}, count(*) as row_count from read_parquet($files)"
+        f" group by {columns} order by {columns}",
+        {"files": files},
+    )
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection,
+    target: Path,
+    rows: Iterable[Mapping[str, object]],
+    types: Mapping[str, str],
+) -> None:
+    """Write rows as typed Parquet. DuckDB reads them from one JSON file: thousands of ledger entries
+    through executemany take seconds, through the file a few milliseconds."""
+    with tempfile.NamedTemporaryFile("w", suffix=".ndjson", encoding="utf-8") as lines:
+        for row in rows:
+            lines.write(json.dumps(row))
+            lines.write("\n")
+        lines.flush()
+        columns = "{" + ", ".join(f"'{name}': '{kind}'" for name, kind in types.items()) + "}"
+        _copy(
+            connection,
+            target,
+            f"select * from read_json($path, format = 'newline_delimited', columns = {columns})",
+            {"path": lines.name},
+        )
+
+
+def _copy(
+    connection: duckdb.DuckDBPyConnection,
+    target: Path,
+    query: str,
+    parameters: Mapping[str, object],
+) -> None:
+    unfinished = target.with_suffix(".parquet.tmp")
+    unfinished.unlink(missing_ok=True)
+    quoted = str(unfinished).replace("'", "''")
+    connection.execute(f"copy ({query}) to '{quoted}' (format parquet)", dict(parameters))
+    os.replace(unfinished, target)
+
+
+def _partition_date(file: str) -> str:
+    return next(part for part in Path(file).parts if part.startswith("event_date="))[11:]
+
+
+def _naive(moment: datetime | None) -> str | None:
+    """UTC without its zone, as every timestamp column of the warehouse is stored."""
+    if moment is None:
+        return None
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    return moment.isoformat(sep=" ")
