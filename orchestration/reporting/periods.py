@@ -31,6 +31,9 @@ _ISO_WEEK = re.compile(r"(\d{4})-W(\d{2})")
 _RANGE = re.compile(r"(\d{4}-\d{2}-\d{2})\.\.(\d{4}-\d{2}-\d{2})")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
+# Older days hold no telemetry, and the arithmetic of calendars stays far from the first year.
+_EARLIEST = date(1900, 1, 1)
+
 _DAY = timedelta(days=1)
 
 
@@ -178,6 +181,8 @@ def parse_period(text: str, *, as_of: datetime, time_zone: str) -> Window:
         window = None
     if window is None:
         raise UserError(f"unknown period {text!r}: use {ALLOWED_PERIODS}")
+    if window.first_day < _EARLIEST:
+        raise UserError(f"period {text!r} begins before {_EARLIEST}; choose a later start")
     return window
 
 

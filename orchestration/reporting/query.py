@@ -9,16 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from orchestration.errors import RunFailure, UserError
+from orchestration.errors import RunFailure
+from orchestration.warehouse.duckdb import open_published
 
 if TYPE_CHECKING:
     from orchestration.reporting.periods import Window
     from orchestration.reporting.scopes import Scope
+    from orchestration.settings import Settings
 
 Row = Mapping[str, Any]
 """One row of a result by column name; decimals are ``Decimal``, times are naive UTC."""
@@ -78,24 +79,19 @@ class Published:
 
 
 @contextmanager
-def open_published(path: Path) -> Iterator[Published]:
-    """Open the published database file read-only.
+def read_published(settings: Settings) -> Iterator[Published]:
+    """Open the current publication read-only for as long as the block lasts.
 
     Raises:
-        UserError: nothing has been published yet.
+        AgentmartError: nothing has been published yet.
         RunFailure: the file is there and cannot be read.
     """
-    if not path.is_file():
-        raise UserError(
-            f"nothing is published yet: {path} does not exist; run `agentmart run` first, or point "
-            "AGENTMART_HOME at the state you mean"
-        )
     try:
-        connection = duckdb.connect(str(path), read_only=True, config={"TimeZone": "UTC"})
+        connection = open_published(settings)
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise RunFailure(
-            f"the published database {path} cannot be opened ({reason}); "
+            f"the published database {settings.published_file} cannot be opened ({reason}); "
             "run `agentmart run` to make it again"
         ) from error
     try:
