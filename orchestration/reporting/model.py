@@ -1,0 +1,227 @@
+"""What a report says, independent of any format: header, sections, figures, charts, tables, notes.
+
+Belongs here: the frozen types that every renderer reads. Does not belong here: SQL, text layout, files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from orchestration.reporting.formats import Change, Number, Unit, format_value
+from orchestration.reporting.scopes import ScopeKind
+
+
+class Frequency(StrEnum):
+    """How often a report is due."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportScope:
+    """Whose data a report holds."""
+
+    kind: ScopeKind
+    id: str
+    source_name: str | None
+    name: str
+
+    @property
+    def text(self) -> str:
+        """The scope as people type it: ``platform``, ``tenant:ID``, ``publisher:ID``."""
+        return (
+            self.kind.value
+            if self.kind is ScopeKind.PLATFORM
+            else f"{self.kind}:{self.id}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What every page needs to be read alone: scope, window, zone, as-of and freshness."""
+
+    scope: ReportScope
+    frequency: Frequency
+    title: str
+    period: str
+    period_text: str
+    first_day: date
+    last_day: date
+    zone: str
+    window_start: datetime
+    window_end: datetime
+    as_of: datetime
+    data_until: datetime | None
+    is_partial: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One metric with its value and its change against the previous window."""
+
+    metric: str
+    label: str
+    value: Number | None
+    unit: Unit
+    change: Change | None = None
+    note: str = ""
+
+    @property
+    def text(self) -> str:
+        return format_value(self.value, self.unit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """A group of figures: prominent cards, or a plain row of smaller ones."""
+
+    figures: tuple[Figure, ...]
+    prominent: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One place on a chart; a value of None is a gap, not a zero."""
+
+    label: str
+    value: Number | None
+    day: date | None = None
+    note: str = ""
+
+
+class ChartKind(StrEnum):
+    """The few shapes a report uses."""
+
+    LINE = "line"
+    COLUMNS = "columns"
+    BARS = "bars"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A series and how to draw it. ``second`` is a paler companion of a line, such as a p95."""
+
+    kind: ChartKind
+    metric: str
+    title: str
+    unit: Unit
+    points: tuple[Point, ...]
+    alt: str
+    caption: str = ""
+    wide: bool = False
+    second: tuple[Point, ...] = ()
+    second_metric: str = ""
+    label: str = ""
+    second_label: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChartRow:
+    """One wide chart, or two that share the width."""
+
+    charts: tuple[Chart, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of a table; without a unit it holds text."""
+
+    metric: str
+    label: str
+    unit: Unit | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRow:
+    """One subject of a table and its cells, in the order of the columns."""
+
+    subject: str
+    cells: tuple[str | Number | None, ...]
+    is_suppressed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A titled comparison; the first column names the subject."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[TableRow, ...]
+    caption: str = ""
+
+    def text(self, row: TableRow, position: int) -> str:
+        """The cell as shown to people."""
+        column, cell = self.columns[position], row.cells[position]
+        if column.unit is None:
+            return "" if cell is None else str(cell)
+        if cell is None and row.is_suppressed:
+            return "hidden"
+        if isinstance(cell, str):
+            return cell
+        return format_value(cell, column.unit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Insight:
+    """A finding with what to do about it."""
+
+    rule: str
+    severity: str
+    title: str
+    description: str
+    recommendation: str
+    subject: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Insights:
+    """The findings of a section, gravest first."""
+
+    insights: tuple[Insight, ...]
+    remaining: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sentences:
+    """Answers written from the figures, one sentence each."""
+
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Empty:
+    """Why there is nothing to show, in one line."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notes:
+    """What a careful reader should know about the data."""
+
+    notes: tuple[tuple[str, str], ...]
+
+
+Block = Figures | ChartRow | Table | Insights | Sentences | Empty | Notes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A heading and what stands under it."""
+
+    key: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A whole report: page one is the statement and the overview, then the sections."""
+
+    header: Header
+    statement: str
+    sections: tuple[Section, ...]

@@ -1,0 +1,257 @@
+"""The report as a PDF: A4, tagged, fonts embedded, the same bytes for the same report.
+
+Belongs here: handing a report to the Typst template and compiling it. Does not belong here: the layout
+(templates/report.typ), the drawing of charts (charts) and what a report says (model).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import typst
+
+from orchestration.reporting import charts, fonts
+from orchestration.reporting.formats import (
+    format_clock,
+    format_instant,
+    plural,
+    shorten,
+)
+from orchestration.reporting.model import (
+    Block,
+    Chart,
+    ChartRow,
+    Empty,
+    Figure,
+    Figures,
+    Insights,
+    Notes,
+    Report,
+    Sentences,
+    Table,
+)
+
+_TEMPLATE = Path(__file__).with_name("templates") / "report.typ"
+_STANDARD = "ua-1"
+_LONGEST_NAME = 64
+_LONGEST_TEXT = 400
+# A word longer than this gets places where a line may break, or it would run over its column.
+_LONGEST_WORD = 18
+_BREAK = "\u200b"
+
+_COLORS = {
+    "ink": charts.INK,
+    "muted": charts.MUTED,
+    "accent": charts.ACCENT,
+    "rule": charts.RULE,
+    "attention": charts.ATTENTION,
+}
+
+
+@dataclass(frozen=True)
+class PdfRenderer:
+    """Compiles reports; making one costs a moment, a report after that about a tenth of a second."""
+
+    _compiler: typst.Compiler
+
+    def render(self, report: Report) -> bytes:
+        """The PDF of a report. Its date is the report's as-of time, so it never depends on the clock."""
+        pdf = self._compiler.compile(
+            format="pdf",
+            sys_inputs={"report": json.dumps(printable(report), ensure_ascii=False)},
+            pdf_standards=[_STANDARD],
+            timestamp=int(report.header.as_of.timestamp()),
+        )
+        if not isinstance(pdf, bytes):
+            raise TypeError("the PDF compiler gave no document")
+        return pdf
+
+
+@contextmanager
+def pdf_renderer(font_folder: Path | None = None) -> Iterator[PdfRenderer]:
+    """A renderer with the fonts of the lock file, unpacked into a folder that lives as long as it does."""
+    with TemporaryDirectory(prefix="agentmart-fonts-") as own_folder:
+        folder = font_folder or Path(own_folder)
+        if font_folder is None:
+            fonts.write_fonts(folder)
+        faces = typst.Fonts(
+            include_system_fonts=False,
+            include_embedded_fonts=False,
+            font_paths=[folder],
+        )
+        yield PdfRenderer(
+            typst.Compiler(_TEMPLATE, root=_TEMPLATE.parent, font_paths=faces)
+        )
+
+
+def printable(report: Report) -> dict[str, Any]:
+    """What the template reads: every text final, shortened to its place and limited to the fonts."""
+    header = report.header
+    moment = header.as_of.astimezone(UTC)
+    return {
+        "title": header.title,
+        "scope": _wrappable(shorten(header.scope.name, 90)),
+        "scope-line": _shown(shorten(header.scope.name, 70)),
+        "scope-key": _shown(header.scope.text),
+        "period": header.period_text,
+        "meta": _meta(report),
+        "footer": f"As of {format_instant(header.as_of, header.zone)}",
+        "statement": _wrappable(shorten(report.statement, _LONGEST_TEXT)),
+        "date": {
+            "year": moment.year,
+            "month": moment.month,
+            "day": moment.day,
+            "hour": moment.hour,
+            "minute": moment.minute,
+            "second": moment.second,
+        },
+        "colors": _COLORS,
+        "fonts": list(fonts.FAMILIES),
+        "sections": [
+            {
+                "title": section.title,
+                "blocks": [_block(block) for block in section.blocks],
+            }
+            for section in report.sections
+        ],
+    }
+
+
+def _meta(report: Report) -> str:
+    header = report.header
+    parts = [
+        f"Time zone {header.zone}",
+        f"as of {format_clock(header.as_of, header.zone)}",
+    ]
+    if header.data_until is not None:
+        parts.append(f"data until {format_clock(header.data_until, header.zone)}")
+    if header.is_partial:
+        parts.append("period still open")
+    return " · ".join(parts)
+
+
+def _block(block: Block) -> dict[str, Any]:
+    match block:
+        case Figures():
+            return {
+                "kind": "cards" if block.prominent else "strip",
+                "figures": [_figure(figure) for figure in block.figures],
+            }
+        case ChartRow():
+            return {
+                "kind": "charts",
+                "charts": [_chart(chart) for chart in block.charts],
+            }
+        case Table():
+            return _table(block)
+        case Insights():
+            return {
+                "kind": "insights",
+                "insights": [
+                    {
+                        "severity": insight.severity,
+                        "title": _wrappable(shorten(insight.title, 120)),
+                        "description": _wrappable(
+                            shorten(insight.description, _LONGEST_TEXT)
+                        ),
+                        "recommendation": _wrappable(
+                            shorten(insight.recommendation, _LONGEST_TEXT)
+                        ),
+                    }
+                    for insight in block.insights
+                ],
+                "remaining": block.remaining,
+                "remaining-text": f"{plural(block.remaining, 'more finding')} in the CSV file.",
+            }
+        case Sentences():
+            return {
+                "kind": "sentences",
+                "sentences": [
+                    _wrappable(shorten(sentence, _LONGEST_TEXT))
+                    for sentence in block.sentences
+                ],
+            }
+        case Empty():
+            return {"kind": "empty", "reason": _wrappable(block.reason)}
+        case Notes():
+            return {
+                "kind": "notes",
+                "notes": [
+                    [_shown(term), _wrappable(text)] for term, text in block.notes
+                ],
+            }
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    change = figure.change
+    return {
+        "label": figure.label,
+        "text": figure.text,
+        "note": _shown(figure.note),
+        "change": None
+        if change is None
+        else {
+            "arrow": change.arrow,
+            "text": change.text,
+            "verdict": change.verdict,
+            "assessment": change.assessment.value,
+        },
+    }
+
+
+def _chart(chart: Chart) -> dict[str, Any]:
+    return {
+        "title": chart.title,
+        "caption": _shown(chart.caption),
+        "svg": charts.draw(charts.displayable(chart)),
+        "width": charts.WIDE if chart.wide else charts.HALF,
+        "alt": _shown(chart.alt),
+    }
+
+
+def _table(table: Table) -> dict[str, Any]:
+    return {
+        "kind": "table",
+        "title": table.title,
+        "caption": _shown(table.caption),
+        "columns": [
+            {
+                "label": column.label,
+                "is-text": column.unit is None,
+                "share": 2 if position == 0 else 1,
+            }
+            for position, column in enumerate(table.columns)
+        ],
+        "rows": [
+            [
+                _wrappable(shorten(table.text(row, position), _LONGEST_NAME))
+                for position in range(len(table.columns))
+            ]
+            for row in table.rows
+        ],
+    }
+
+
+def _shown(text: str) -> str:
+    return fonts.displayable(text)
+
+
+def _wrappable(text: str) -> str:
+    """The text with a place to break inside every word that may be too long for its column."""
+    words = []
+    for word in _shown(text).split(" "):
+        if len(word) <= _LONGEST_WORD:
+            words.append(word)
+        else:
+            steps = range(0, len(word), _LONGEST_WORD // 2)
+            words.append(
+                _BREAK.join(word[at : at + _LONGEST_WORD // 2] for at in steps)
+            )
+    return " ".join(words)
