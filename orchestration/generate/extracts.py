@@ -1,0 +1,179 @@
+"""Synthetic extracts of every stream of the contract, made by DuckDB from a seed.
+
+Belongs here: the order in which the SQL beside this module runs, and how its rows are cut into files, with a
+little of the dirt real deliveries have. Does not belong here: what the rows say (the .sql files), reading
+extracts (ingest/).
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+
+import duckdb
+
+from orchestration.errors import UserError
+
+# Measured over the default set: the turns, tool calls, failures and ratings of one session, in events.
+EVENTS_PER_SESSION = 8.3
+
+DAYS_PER_DELIVERY = 7
+
+# Days (counted from 0) on which the producer of agent events sends something else than plain ndjson.
+_EVENT_SUFFIXES = {4: "ndjson.gz", 7: "ndjson.zst", 8: "parquet"}
+
+_COPY_OPTIONS = {
+    "ndjson": "FORMAT json",
+    "ndjson.gz": "FORMAT json, COMPRESSION gzip",
+    "ndjson.zst": "FORMAT json, COMPRESSION zstd",
+    "json": "FORMAT json, ARRAY true",
+    "csv": "FORMAT csv, HEADER true",
+    "csv.gz": "FORMAT csv, HEADER true, COMPRESSION gzip",
+    "parquet": "FORMAT parquet, COMPRESSION zstd",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """How one stream is delivered. ``every`` is the number of days between two files, 0 as rows come."""
+
+    name: str
+    key: str
+    every: int
+    suffix: str = "ndjson"
+
+
+GROWING_STREAMS = (
+    Stream(name="agent_events", key="id", every=1),
+    Stream(name="llm_calls", key="llm_call_id", every=1),
+    Stream(name="audit_events", key="audit_id", every=DAYS_PER_DELIVERY, suffix="ndjson.gz"),
+    Stream(name="conversations", key="conversation_id", every=DAYS_PER_DELIVERY),
+    Stream(name="tasks", key="task_id, status", every=DAYS_PER_DELIVERY, suffix="ndjson.zst"),
+    Stream(name="quality_scores", key="score_id", every=DAYS_PER_DELIVERY, suffix="parquet"),
+    Stream(name="charges", key="charge_id", every=DAYS_PER_DELIVERY, suffix="csv"),
+)
+
+STEADY_STREAMS = (
+    Stream(
+        name="instance_samples",
+        key="agent_type_id, tenant_id",
+        every=DAYS_PER_DELIVERY,
+        suffix="parquet",
+    ),
+    Stream(name="health_samples", key="service", every=DAYS_PER_DELIVERY, suffix="parquet"),
+    Stream(name="incidents", key="incident_id", every=0),
+    Stream(name="deployments", key="deployment_id", every=0, suffix="csv"),
+    Stream(name="provider_bills", key="bill_id", every=0, suffix="csv"),
+    Stream(name="publishers", key="publisher_id", every=0),
+    Stream(name="agents", key="agent_id", every=0, suffix="json"),
+    Stream(name="tenants", key="tenant_id", every=0, suffix="csv"),
+    Stream(name="budgets", key="scope_kind, scope_id, month", every=0, suffix="csv"),
+    Stream(name="goals", key="scope_kind, scope_id, metric", every=0, suffix="csv.gz"),
+    Stream(name="experiments", key="experiment_id", every=0),
+    Stream(name="report_subscriptions", key="subscription_id", every=0),
+    Stream(name="alert_rules", key="rule, scope_kind, scope_id", every=0, suffix="json"),
+)
+
+
+def write_extracts(*, out: Path, events: int, days: int, seed: int, until: datetime) -> None:
+    """Write about ``events`` agent events, and what belongs to them, over the ``days`` before ``until``.
+
+    The day of ``until`` itself is begun and left open. The same arguments give the same bytes.
+
+    Raises:
+        UserError: an argument is out of range, or ``out`` already holds something.
+    """
+    if events < 1 or days < 1:
+        raise UserError(f"events is {events} and days is {days}; both must be at least 1")
+    if until.tzinfo is None:
+        raise UserError(f"until is {until.isoformat()}, without a zone; add one, such as Z")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} is not an empty folder; name a new one, or remove it first")
+    partial = out.with_name(out.name + ".partial")
+    if partial.exists():
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True)
+    spill = partial / "spill"
+    moment = until.astimezone(UTC).replace(tzinfo=None)
+    with duckdb.connect(":memory:", config={"temp_directory": str(spill)}) as connection:
+        _write_all(connection, out=partial, events=events, days=days, seed=seed, until=moment)
+    shutil.rmtree(spill, ignore_errors=True)
+    if out.exists():
+        out.rmdir()
+    partial.rename(out)
+
+
+def _write_all(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    out: Path,
+    events: int,
+    days: int,
+    seed: int,
+    until: datetime,
+) -> None:
+    first_day = until.date() - timedelta(days=days)
+    connection.execute("set TimeZone = 'UTC'")
+    connection.execute("set enable_progress_bar = false")
+    _set_variable(connection, "seed", seed, "bigint")
+    _set_variable(connection, "total_sessions", round(events / EVENTS_PER_SESSION), "bigint")
+    _set_variable(connection, "first_day", first_day, "date")
+    _set_variable(connection, "last_day", until.date(), "date")
+    _set_variable(connection, "until", until, "timestamp")
+    for script in ("world", "calendar", "streams"):
+        connection.execute(_sql(script))
+    day_sql, outcomes_sql = _sql("day"), _sql("outcomes")
+    for day_no in range(days + 1):
+        day = first_day + timedelta(days=day_no)
+        _set_variable(connection, "day", day, "date")
+        connection.execute(day_sql)
+        connection.execute(outcomes_sql)
+        for stream in GROWING_STREAMS:
+            if day_no == days or day_no % stream.every == stream.every - 1:
+                _deliver(connection, stream=stream, out=out, day=day, day_no=day_no)
+    connection.execute(_sql("steady"))
+    for stream in STEADY_STREAMS:
+        for day_no in range(days + 1):
+            if stream.every == 0 or day_no == days or day_no % stream.every == stream.every - 1:
+                day = first_day + timedelta(days=day_no)
+                _deliver(connection, stream=stream, out=out, day=day, day_no=day_no)
+
+
+def _set_variable(
+    connection: duckdb.DuckDBPyConnection, name: str, value: int | date | datetime, kind: str
+) -> None:
+    connection.execute(f"set variable {name} = cast('{value}' as {kind})")
+
+
+def _sql(name: str) -> str:
+    return (files("orchestration.generate") / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _deliver(
+    connection: duckdb.DuckDBPyConnection, *, stream: Stream, out: Path, day: date, day_no: int
+) -> None:
+    table = f"out_{stream.name}"
+    due = f"delivered_on <= date '{day}'"
+    found = connection.execute(f"select count(*) from {table} where {due}").fetchone()
+    if found is None or found[0] == 0:
+        return
+    suffix = stream.suffix
+    if stream.name == "agent_events":
+        suffix = _EVENT_SUFFIXES.get(day_no % 10, suffix)
+    folder = out / stream.name / f"dt={day}"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = (
+        f"select * exclude (delivered_on, happened_at, copies, copy_no) "
+        f"from {table} cross join lateral unnest(range(copies)) as numbers (copy_no) "
+        f"where {due} order by happened_at, {stream.key}"
+    )
+    _copy(connection, rows=rows, path=folder / f"part-0.{suffix}", suffix=suffix)
+    connection.execute(f"delete from {table} where {due}")
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, *, rows: str, path: Path, suffix: str) -> None:
+    target = str(path).replace("'", "''")
+    connection.execute(f"copy ({rows}) to '{target}' ({_COPY_OPTIONS[suffix]})")
