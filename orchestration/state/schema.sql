@@ -3,7 +3,7 @@
 
 create table if not exists runs (
     run_id integer primary key,
-    dagster_run_id text unique,
+    run_key text not null unique,
     command text not null,
     as_of text not null,
     status text not null check (status in ('running', 'succeeded', 'failed', 'nothing new')),

@@ -77,34 +77,48 @@ class StateStore:
         finally:
             connection.close()
 
-    def start_run(self, *, dagster_run_id: str, command: str, as_of: datetime) -> Run:
-        """The run with this Dagster id; a step of a run that another step started gets the same one."""
+    def start_run(self, *, run_key: str, command: str, as_of: datetime) -> Run:
+        """The run with this key; a step of a run that another step started gets the same one."""
         with self._connection() as connection:
             connection.execute(
-                "insert into runs (dagster_run_id, command, as_of, status) values (?, ?, ?, 'running')"
-                " on conflict (dagster_run_id) do nothing",
-                (dagster_run_id, command, as_of.isoformat()),
+                "insert into runs (run_key, command, as_of, status) values (?, ?, ?, 'running')"
+                " on conflict (run_key) do nothing",
+                (run_key, command, as_of.isoformat()),
             )
             row = connection.execute(
                 "select run_id, command, as_of, status, failure, counts from runs"
-                " where dagster_run_id = ?",
-                (dagster_run_id,),
+                " where run_key = ?",
+                (run_key,),
             ).fetchone()
         return _run(row)
 
-    def finish_run(
-        self,
-        run_id: int,
-        *,
-        status: str,
-        failure: str | None = None,
-        counts: Mapping[str, object] | None = None,
-    ) -> None:
+    def finish_run(self, run_id: int, *, status: str, failure: str | None = None) -> None:
         with self._connection() as connection:
             connection.execute(
-                "update runs set status = ?, failure = ?, counts = ? where run_id = ?",
-                (status, failure, json.dumps(dict(counts or {}), sort_keys=True), run_id),
+                "update runs set status = ?, failure = ? where run_id = ?",
+                (status, failure, run_id),
             )
+
+    def add_counts(self, run_id: int, counts: Mapping[str, object]) -> None:
+        """Note what a step of the run did; figures of earlier steps stay."""
+        with self._connection() as connection:
+            connection.execute("begin immediate")
+            (text,) = connection.execute(
+                "select counts from runs where run_id = ?", (run_id,)
+            ).fetchone()
+            merged = {**json.loads(text), **counts}
+            connection.execute(
+                "update runs set counts = ? where run_id = ?",
+                (json.dumps(merged, sort_keys=True), run_id),
+            )
+
+    def run(self, run_id: int) -> Run:
+        with self._connection() as connection:
+            row = connection.execute(
+                "select run_id, command, as_of, status, failure, counts from runs where run_id = ?",
+                (run_id,),
+            ).fetchone()
+        return _run(row)
 
     def recent_runs(self, limit: int) -> list[Run]:
         """The last runs, newest first."""

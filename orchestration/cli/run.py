@@ -1,0 +1,182 @@
+"""`agentmart run`: the whole pipeline once, through Dagster in this process."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestration.clock import now
+from orchestration.errors import RunFailure, UserError
+from orchestration.settings import PROJECT_ROOT, Settings
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance, Definitions
+
+    from orchestration.state.store import Run, StateStore
+
+
+@click.command()
+@click.option(
+    "--landing",
+    type=click.Path(path_type=Path),
+    help="Folder of raw extracts, one sub-folder per stream.  [default: $AGENTMART_HOME/landing]",
+)
+@click.option("--as-of", "as_of_text", help="The time the run looks from: date or ISO time.")
+@click.option(
+    "--target", type=click.Choice(["duckdb"]), default="duckdb", help="The engine to build on."
+)
+@click.pass_obj
+def run(settings: Settings, landing: Path | None, as_of_text: str | None, target: str) -> None:
+    """Ingest, build, audit, publish, then make and send the reports that are due.
+
+    Example: agentmart run --landing ./extracts --as-of 2026-03-02T06:00:00Z
+    """
+    from orchestration.reporting.periods import parse_as_of
+
+    folder = landing or settings.landing
+    if not folder.is_dir():
+        raise UserError(
+            f"The landing folder {folder} does not exist; give one with --landing, or make sample"
+            f" extracts with `agentmart generate --out {folder}`"
+        )
+    as_of = parse_as_of(as_of_text, time_zone=settings.time_zone) if as_of_text else now()
+    started = time.perf_counter()
+    outcome = _Pipeline(settings, folder.resolve(), as_of).execute()
+    _print_summary(settings, outcome, seconds=time.perf_counter() - started)
+    bad_files = outcome.counts.get("ingest", {}).get("failed_files", [])
+    bad_addresses = outcome.counts.get("reports", {}).get("invalid_addresses", [])
+    if outcome.status == "failed":
+        raise RunFailure(f"Run {outcome.run_id} failed: {outcome.failure}")
+    if bad_files or bad_addresses:
+        raise UserError(
+            f"{len(bad_files)} files could not be loaded and {len(bad_addresses)} addresses are not"
+            " valid (listed above); everything else is done"
+        )
+
+
+class _Pipeline:
+    """One run of ours: a Dagster run that loads, then one that builds, publishes and sends."""
+
+    def __init__(self, settings: Settings, landing: Path, as_of: datetime) -> None:
+        self._settings = settings
+        self._landing = landing
+        self._as_of = as_of
+        # Names this run in the state store; it appears in nothing that is published.
+        self._run_key = uuid.uuid4().hex
+
+    def execute(self) -> Run:
+        from orchestration.state.store import StateStore
+        from orchestration.warehouse.manifest import prepare_manifest
+
+        with _step("prepare"):
+            prepare_manifest(self._settings)
+            defs = _load_definitions()
+        store = StateStore(self._settings.state_file)
+        our_run = store.start_run(
+            run_key=self._run_key, command="agentmart run", as_of=self._as_of
+        )
+        with _instance(self._settings) as instance:
+            with _step("ingest"):
+                self._job(defs, instance, "ingestion_job", store, our_run.run_id)
+            if self._is_nothing_new(store):
+                with _step("deliver"):
+                    self._job(defs, instance, "delivery_job", store, our_run.run_id)
+                if store.run(our_run.run_id).status == "running":
+                    store.finish_run(our_run.run_id, status="nothing new")
+            elif store.run(our_run.run_id).status == "running":
+                with _step("build, audit, publish, report, deliver"):
+                    self._job(defs, instance, "warehouse_job", store, our_run.run_id)
+        return store.run(our_run.run_id)
+
+    def _is_nothing_new(self, store: StateStore) -> bool:
+        from orchestration.ingest.ledger import read_entries
+        from orchestration.warehouse.plan import fingerprint_code, plan_build
+
+        return plan_build(
+            entries=read_entries(self._settings.lake),
+            last=store.last_publication(),
+            as_of=self._as_of,
+            code_fingerprint=fingerprint_code(PROJECT_ROOT),
+            warehouse_exists=self._settings.warehouse_file.exists(),
+        ).is_nothing
+
+    def _job(
+        self,
+        defs: Definitions,
+        instance: DagsterInstance,
+        name: str,
+        store: StateStore,
+        run_id: int,
+    ) -> None:
+        result = defs.resolve_job_def(name).execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            run_config={
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                "resources": {
+                    "deployment": {
+                        "config": {
+                            "as_of": self._as_of.isoformat(),
+                            "landing": str(self._landing),
+                            "command": "agentmart run",
+                            "run_key": self._run_key,
+                        }
+                    }
+                },
+            },
+        )
+        if not result.success and store.run(run_id).status != "failed":
+            store.finish_run(run_id, status="failed", failure=_failure_text(result))
+
+
+def _failure_text(result: Any) -> str:
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            cause = error
+            while cause.cause is not None:
+                cause = cause.cause
+            return f"{event.step_key}: {' '.join(cause.message.split())}"
+    return "see the run in `agentmart ui`"
+
+
+def _load_definitions() -> Definitions:
+    from orchestration.definitions import defs
+
+    return defs()
+
+
+def _instance(settings: Settings) -> DagsterInstance:
+    from orchestration.cli.dagster_home import prepare_dagster_home
+
+    prepare_dagster_home(settings)
+    from dagster import DagsterInstance
+
+    return DagsterInstance.from_config(str(settings.dagster_home))
+
+
+class _step:
+    """Says on stderr what is being done, and how long it took."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._started = time.perf_counter()
+        click.echo(f"{self._name} …", err=True)
+
+    def __exit__(self, *_: object) -> None:
+        seconds = time.perf_counter() - self._started
+        click.echo(f"{self._name}: {seconds:.1f} s", err=True)
+
+
+def _print_summary(settings: Settings, outcome: Run, *, seconds: float) -> None:
+    from orchestration.cli.summary import summarise
+
+    for line in summarise(settings, outcome, seconds=seconds):
+        click.echo(line)

@@ -1,0 +1,90 @@
+"""`agentmart status`: what is fresh, what was rejected, what ran, what is not delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from orchestration.settings import Settings
+
+
+@click.command()
+@click.pass_obj
+def status(settings: Settings) -> None:
+    """Show freshness, quarantine by reason, the last runs and undelivered messages.
+
+    Example: agentmart status
+    """
+    if not settings.state_file.exists():
+        click.echo(f"Nothing has run with the state folder {settings.home} yet.")
+        return
+    for line in (*_publication(settings), *_runs(settings), *_marts(settings), *_outbox(settings)):
+        click.echo(line)
+
+
+def _publication(settings: Settings) -> Iterator[str]:
+    from orchestration.state.store import StateStore
+
+    store = StateStore(settings.state_file)
+    last = store.last_publication()
+    runs = store.recent_runs(1)
+    if last is None:
+        yield "published: nothing yet"
+    else:
+        yield (
+            f"published: publication {last.publication_id} by run {last.run_id},"
+            f" as of {last.as_of:%Y-%m-%d %H:%M} UTC"
+        )
+    if runs and runs[0].status == "failed":
+        kept = "readers still see the publication above" if last else "readers see nothing yet"
+        yield f"last run:  FAILED, {kept}: {runs[0].failure}"
+
+
+def _runs(settings: Settings) -> Iterator[str]:
+    from orchestration.state.store import StateStore
+
+    store = StateStore(settings.state_file)
+    yield ""
+    yield "last runs"
+    for run in store.recent_runs(5):
+        yield f"  {run.run_id:>4}  {run.as_of:%Y-%m-%d %H:%M}  {run.status:<12} {run.failure or ''}".rstrip()
+        for audit in store.audits_of(run.run_id):
+            if audit.status not in ("pass", "warn", "skipped"):
+                yield f"        {audit.status}: {audit.check_name} on {audit.model_name}"
+
+
+def _marts(settings: Settings) -> Iterator[str]:
+    from orchestration.warehouse.duckdb import open_published
+
+    if not settings.published_file.exists():
+        return
+    with open_published(settings) as connection:
+        yield ""
+        yield "freshness"
+        for kind, name, last_event, last_load in connection.execute(
+            "select kind, name, last_event_at, last_loaded_at from meta.freshness order by 1, 2"
+        ).fetchall():
+            yield f"  {kind:<7} {name:<34} events to {last_event or '-'}, loaded {last_load or '-'}"
+        yield ""
+        yield "quarantine"
+        reasons = connection.execute(
+            "select stream_name, reason_code, sum(row_count) from meta.quarantine"
+            " group by all order by all"
+        ).fetchall()
+        for stream, reason, rows in reasons:
+            yield f"  {stream:<20} {reason:<28} {rows:>8,} rows"
+        if not reasons:
+            yield "  nothing was rejected"
+
+
+def _outbox(settings: Settings) -> Iterator[str]:
+    from orchestration.delivery.outbox import undelivered
+
+    yield ""
+    yield "undelivered"
+    rows = undelivered(settings)
+    for row in rows:
+        yield f"  {row}"
+    if not rows:
+        yield "  nothing"

@@ -1,0 +1,65 @@
+"""Settings come from the mapping they are given, and bad values are named."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestration.errors import UserError
+from orchestration.settings import DEVELOPMENT_SALT, Settings
+
+
+def test_an_empty_environment_gives_the_default_home_and_no_mail() -> None:
+    settings = Settings.from_environment({})
+    assert settings.home == Path("data").resolve()
+    assert settings.time_zone == "UTC"
+    assert settings.smtp is None
+    assert settings.user_id_salt == DEVELOPMENT_SALT
+
+
+def test_every_place_of_a_deployment_is_under_its_home() -> None:
+    settings = Settings.from_environment({"AGENTMART_HOME": "/srv/mart"})
+    places = [
+        settings.landing,
+        settings.lake,
+        settings.warehouse_file,
+        settings.run_inputs,
+        settings.dbt_target,
+        settings.lock_file,
+        settings.published_file,
+        settings.reports,
+        settings.outbox,
+        settings.state_file,
+        settings.config,
+        settings.dagster_home,
+    ]
+    assert all(place.is_relative_to("/srv/mart") for place in places)
+    assert len(set(places)) == len(places)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("AGENTMART_TIME_ZONE", "Mars/Olympus"),
+        ("AGENTMART_THREADS", "many"),
+        ("AGENTMART_THREADS", "0"),
+        ("AGENTMART_SMTP_PORT", "smtp"),
+        ("AGENTMART_SMTP_SECURITY", "maybe"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_with_its_variable(variable: str, value: str) -> None:
+    environ = {"AGENTMART_SMTP_HOST": "mail.example.com", variable: value}
+    with pytest.raises(UserError, match=f"{variable} is '{value}'"):
+        Settings.from_environment(environ)
+
+
+def test_secrets_do_not_show_in_the_printed_settings() -> None:
+    settings = Settings.from_environment(
+        {
+            "AGENTMART_SMTP_HOST": "mail.example.com",
+            "AGENTMART_SMTP_PASSWORD": "canary-password",
+            "AGENTMART_USER_ID_SALT": "canary-salt",
+        }
+    )
+    assert "canary" not in repr(settings)
+    assert settings.smtp is not None
+    assert settings.smtp.password == "canary-password"

@@ -1,0 +1,39 @@
+"""One process at a time writes the warehouse, and a dead owner never blocks the next."""
+
+import multiprocessing
+import os
+import signal
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+from orchestration.warehouse.lock import warehouse_lock
+
+
+def _hold(path: Path, is_held: Event) -> None:
+    with warehouse_lock(path, on_wait=lambda _: None):
+        is_held.set()
+        signal.pause()
+
+
+def test_a_second_process_waits_says_who_it_waits_for_and_goes_on_when_the_owner_is_killed(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "agentmart.lock"
+    context = multiprocessing.get_context("spawn")
+    is_held = context.Event()
+    owner = context.Process(target=_hold, args=(path, is_held))
+    owner.start()
+    assert is_held.wait(timeout=20)
+    said: list[str] = []
+
+    def kill_the_owner(message: str) -> None:
+        said.append(message)
+        assert owner.pid is not None
+        os.kill(owner.pid, signal.SIGKILL)
+
+    with warehouse_lock(path, on_wait=kill_the_owner):
+        assert said == [
+            f"The warehouse is in use by process {owner.pid}; waiting until it is done."
+        ]
+        assert path.read_text() == str(os.getpid())
+    owner.join()
