@@ -1,5 +1,5 @@
 -- How many sessions each day has. Belongs here: the calendar and its seasons, made once per set.
--- Not here: what happens in a session (day.sql).
+-- Not here: what happens in a session (turns.sql).
 
 create table days as
 with calendar as (

@@ -22,6 +22,9 @@ EVENTS_PER_SESSION = 8.3
 
 DAYS_PER_DELIVERY = 7
 
+# A chunk is planned once whatever its size (0.3 s) and held in memory: about 1 GB at this size.
+_EVENTS_PER_CHUNK = 400_000
+
 # Days (counted from 0) on which the producer of agent events sends something else than plain ndjson.
 _EVENT_SUFFIXES = {4: "ndjson.gz", 7: "ndjson.zst", 8: "parquet"}
 
@@ -125,21 +128,29 @@ def _write_all(
     _set_variable(connection, "until", until, "timestamp")
     for script in ("world", "calendar", "streams"):
         connection.execute(_sql(script))
-    day_sql, outcomes_sql = _sql("day"), _sql("outcomes")
-    for day_no in range(days + 1):
-        day = first_day + timedelta(days=day_no)
-        _set_variable(connection, "day", day, "date")
-        connection.execute(day_sql)
-        connection.execute(outcomes_sql)
+    turns, outcomes = _sql("turns"), _sql("outcomes")
+    chunk_days = max(1, _EVENTS_PER_CHUNK * days // events)
+    for chunk_from in range(0, days + 1, chunk_days):
+        chunk_to = min(days, chunk_from + chunk_days - 1)
+        _set_variable(connection, "chunk_from", first_day + timedelta(days=chunk_from), "date")
+        _set_variable(connection, "chunk_to", first_day + timedelta(days=chunk_to), "date")
+        connection.execute(turns)
+        connection.execute(outcomes)
         for stream in GROWING_STREAMS:
-            if day_no == days or day_no % stream.every == stream.every - 1:
-                _deliver(connection, stream=stream, out=out, day=day, day_no=day_no)
+            for day_no in range(chunk_from, chunk_to + 1):
+                if _is_due(stream, day_no=day_no, days=days):
+                    day = first_day + timedelta(days=day_no)
+                    _deliver(connection, stream=stream, out=out, day=day, day_no=day_no)
     connection.execute(_sql("steady"))
     for stream in STEADY_STREAMS:
         for day_no in range(days + 1):
-            if stream.every == 0 or day_no == days or day_no % stream.every == stream.every - 1:
+            if _is_due(stream, day_no=day_no, days=days):
                 day = first_day + timedelta(days=day_no)
                 _deliver(connection, stream=stream, out=out, day=day, day_no=day_no)
+
+
+def _is_due(stream: Stream, *, day_no: int, days: int) -> bool:
+    return stream.every == 0 or day_no == days or day_no % stream.every == stream.every - 1
 
 
 def _set_variable(

@@ -1,7 +1,7 @@
--- What comes of a day's sessions: conversations, tasks, judged quality and charges. Belongs here: rows about a
--- session or a day as a whole. Not here: the turns themselves (day.sql).
+-- What comes of a chunk's sessions: conversations, tasks, judged quality and charges. Belongs here: rows about a
+-- session or a day as a whole. Not here: the turns themselves (turns.sql).
 
-create or replace temp table day_ends as
+create or replace temp table chunk_ends as
 with summed as (
     select
         session_no,
@@ -11,18 +11,18 @@ with summed as (
         count(*) filter (where is_errored) as error_count,
         cast(sum(input_tokens) as bigint) as input_tokens,
         cast(sum(output_tokens) as bigint) as output_tokens
-    from day_turns
+    from chunk_turns
     group by session_no
 )
 
 select
-    day_sessions.* exclude (turns),
+    chunk_sessions.* exclude (turns),
     summed.* exclude (session_no),
-    draw('outcome', day_sessions.session_no) as outcome,
-    make_id('conv', day_sessions.session_no) as conversation_id,
-    make_id('task', day_sessions.session_no) as task_id
-from day_sessions
-inner join summed on day_sessions.session_no = summed.session_no;
+    draw('outcome', chunk_sessions.session_no) as outcome,
+    make_id('conv', chunk_sessions.session_no) as conversation_id,
+    make_id('task', chunk_sessions.session_no) as task_id
+from chunk_sessions
+inner join summed on chunk_sessions.session_no = summed.session_no;
 
 insert into out_conversations
 with ended as (
@@ -34,7 +34,7 @@ with ended as (
         end as final_status,
         error_count > 0 and draw('escalated', session_no) < 0.35
         or draw('escalated', session_no) < 0.06 as is_escalated
-    from day_ends
+    from chunk_ends
     where usage_kind = 'chat'
 ),
 
@@ -61,7 +61,7 @@ states as (
 )
 
 select
-    greatest(cast(updated_at as date), getvariable('day')) as delivered_on,
+    greatest(cast(updated_at as date), day) as delivered_on,
     updated_at as happened_at,
     conversation_id,
     tenant_id,
@@ -89,7 +89,7 @@ with timed as (
         end as final_status,
         1 + case when draw('attempts', session_no) < 0.12 then 1 + cast(mix('attempts', session_no) % 2 as integer) else 0 end
             as attempts
-    from day_ends
+    from chunk_ends
     where usage_kind <> 'chat'
 ),
 
@@ -119,7 +119,7 @@ priced as (
 )
 
 select
-    greatest(cast(updated_at as date), getvariable('day')) as delivered_on,
+    greatest(cast(updated_at as date), day) as delivered_on,
     updated_at as happened_at,
     task_id,
     tenant_id,
@@ -150,12 +150,12 @@ with judged as (
         *,
         cast(cast(last_at as date) + 1 as timestamp) + to_seconds(3 * 3600 + cast(mix('judge', session_no) % 1800 as bigint))
             as judged_at
-    from day_ends
+    from chunk_ends
     where usage_kind = 'chat' and draw('judged', session_no) < 0.06
 )
 
 select
-    greatest(cast(judged_at as date), getvariable('day')) as delivered_on,
+    greatest(cast(judged_at as date), day) as delivered_on,
     judged_at as happened_at,
     make_id('score', session_no * 4 + dimension_no) as score_id,
     conversation_id,
@@ -173,56 +173,72 @@ from judged
 cross join (values (0), (1), (2), (3)) as dimensions (dimension_no)
 where judged_at < getvariable('until');
 
-create or replace temp table day_charges as
-with usage as (
+create or replace temp table chunk_charges as
+with used as (
     select
         placement_no,
+        day,
+        any_value(day_no) as day_no,
         any_value(tenant_no) as tenant_no,
         any_value(agent_no) as agent_no,
         sum(turn_count) as turns
-    from day_ends
-    group by placement_no
+    from chunk_ends
+    group by placement_no, day
 ),
 
 -- A placement pays for a month when it begins, and again on the first of every month.
 subscribed as (
-    select placements.*
-    from day_placements as placements
+    select
+        chunk_placements.*,
+        chunk_days.day_no,
+        tenants.plan_tier
+    from chunk_placements
+    inner join chunk_days on chunk_placements.day = chunk_days.day
+    inner join tenants on chunk_placements.tenant_no = tenants.tenant_no
     where
-        day(getvariable('day')) = 1
-        or getvariable('day') = (select min(day) from days where days.progress >= placements.active_from)
+        day(chunk_days.day) = 1
+        or chunk_days.day
+        = (select min(days.day) from days where days.progress >= chunk_placements.active_from)
 ),
 
 raised as (
     select
         'usage' as kind,
-        placement_no * 100000 + (select day_no from days where day = getvariable('day')) as charge_no,
-        placement_no, tenant_no, agent_no,
-        cast(getvariable('day') as timestamp) + to_seconds(85800) as charged_at,
+        placement_no * 100000 + day_no as charge_no,
+        tenant_no,
+        agent_no,
+        cast(day as timestamp) + to_seconds(85800) as charged_at,
         cast(turns * case agent_no when 9 then 0.2400 else 0.0450 end as decimal(14, 2)) as amount,
         cast(null as date) as service_start,
         cast(null as date) as service_end
-    from usage
+    from used
     union all
     select
         'subscription',
-        placement_no * 100000 + 50000 + (select day_no from days where day = getvariable('day')),
-        placement_no, tenant_no, agent_no,
-        cast(getvariable('day') as timestamp) + to_seconds(25200),
-        cast(19 + 10 * (agent_no % 5) + case tenants.plan_tier when 'enterprise' then 180 when 'pro' then 40 else 0 end as decimal(14, 2)),
-        getvariable('day'),
-        cast(date_trunc('month', getvariable('day')) + to_months(1) as date)
+        placement_no * 100000 + 50000 + day_no,
+        tenant_no,
+        agent_no,
+        cast(day as timestamp) + to_seconds(25200),
+        cast(
+            19 + 10 * (agent_no % 5)
+            + case plan_tier when 'enterprise' then 180 when 'pro' then 40 else 0 end
+            as decimal(14, 2)
+        ),
+        day,
+        cast(date_trunc('month', day) + to_months(1) as date)
     from subscribed
-    inner join tenants using (tenant_no)
     union all
     select
         'one_off',
         placement_no * 100000 + 90000,
-        placement_no, tenant_no, agent_no,
-        cast(getvariable('day') as timestamp) + to_seconds(25260),
-        cast(250 as decimal(14, 2)), null, null
+        tenant_no,
+        agent_no,
+        cast(day as timestamp) + to_seconds(25260),
+        cast(250 as decimal(14, 2)),
+        null,
+        null
     from subscribed
-    where placement_no % 7 = 0 and active_from > 0 and day(getvariable('day')) <> 1
+    where placement_no % 7 = 0 and active_from > 0 and day(day) <> 1
 )
 
 select *
@@ -231,13 +247,13 @@ where amount > 0;
 
 insert into out_charges
 with booked as (
-    select * from day_charges
+    select * from chunk_charges
     union all
     -- A refund of a part, two days later.
     select
-        'refund', charge_no + 1000000000, placement_no, tenant_no, agent_no,
+        'refund', charge_no + 1000000000, tenant_no, agent_no,
         charged_at + to_days(2), cast(amount * 0.5 as decimal(14, 2)), null, null
-    from day_charges
+    from chunk_charges
     where draw('refund', charge_no) < case kind when 'usage' then 0.02 else 0.04 end
 )
 
@@ -265,19 +281,19 @@ where booked.charged_at < getvariable('until') and booked.amount > 0;
 -- What the providers will bill: the priced tokens of the day, summed until the bill is made.
 insert into provider_spend
 with used as (
-    select model, input_tokens, output_tokens
-    from day_turns
+    select day, model, input_tokens, output_tokens
+    from chunk_turns
     where tokens_basis <> 'calls'
     union all
-    select model, call_input, call_output
-    from day_calls
+    select day, model, call_input, call_output
+    from chunk_calls
 )
 
 select
-    getvariable('day') as day,
+    used.day,
     models.provider,
     sum(pico_to_usd(used.input_tokens * models.input_pico + used.output_tokens * models.output_pico)) as spend_usd
 from used
 inner join models on used.model = models.model
 where models.input_pico is not null
-group by models.provider;
+group by used.day, models.provider;

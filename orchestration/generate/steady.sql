@@ -1,5 +1,5 @@
 -- Streams that do not grow with use: gauges, health, incidents, deployments, bills, names and settings.
--- Belongs here: rows made once per set. Not here: rows that follow from sessions (day.sql, outcomes.sql).
+-- Belongs here: rows made once per set. Not here: rows that follow from sessions (turns.sql, outcomes.sql).
 
 create table ticks as
 select

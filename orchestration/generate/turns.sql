@@ -1,41 +1,49 @@
--- One local day: its sessions, their turns, and every row that follows from them, put into the out_ tables
--- with the day each row is delivered. Belongs here: streams that grow with use. Not here: what comes of a
--- session as a whole (outcomes.sql), gauges and settings (steady.sql).
+-- A chunk of local days: its sessions, their turns, and every row that follows from a turn, put into the out_
+-- tables with the day each row is delivered. Belongs here: streams that grow with turns. Not here: what comes
+-- of a session as a whole (outcomes.sql), gauges and settings (steady.sql).
 
-create or replace temp table day_placements as
+create or replace temp table chunk_days as
+select *
+from days
+where day between getvariable('chunk_from') and getvariable('chunk_to');
+
+create or replace temp table chunk_placements as
 select
+    chunk_days.day,
     placements.*,
-    sum(placements.weight) over (order by placement_no) - placements.weight as weight_from,
-    sum(placements.weight) over () as weight_total
-from placements
-where (select progress from days where day = getvariable('day')) between active_from and active_until;
+    (
+        sum(placements.weight) over (partition by chunk_days.day order by placements.placement_no)
+        - placements.weight
+    ) / sum(placements.weight) over (partition by chunk_days.day) as share_from
+from chunk_days
+inner join placements
+    on chunk_days.progress between placements.active_from and placements.active_until;
 
-create or replace temp table day_sessions as
+create or replace temp table chunk_sessions as
 with drawn as (
     select
-        days.day,
-        days.day_no,
-        days.first_session + number as session_no,
-        draw('placement', days.first_session + number) as placement_draw,
-        draw('hour', days.first_session + number) as hour_draw,
-        isodow(days.day) >= 6 as is_weekend
-    from days
-    cross join lateral unnest(range(days.sessions)) as numbers (number)
-    where days.day = getvariable('day')
+        chunk_days.day,
+        chunk_days.day_no,
+        chunk_days.progress,
+        chunk_days.first_session + number as session_no,
+        draw('placement', chunk_days.first_session + number) as placement_draw,
+        draw('hour', chunk_days.first_session + number) as hour_draw,
+        isodow(chunk_days.day) >= 6 as is_weekend
+    from chunk_days
+    cross join lateral unnest(range(chunk_days.sessions)) as numbers (number)
 ),
 
 placed as (
     select
         drawn.*,
-        day_placements.placement_no,
-        day_placements.tenant_no,
-        day_placements.agent_no
+        chunk_placements.placement_no,
+        chunk_placements.tenant_no,
+        chunk_placements.agent_no
     from drawn
-    asof inner join (
-        select *, weight_from / weight_total as share_from
-        from day_placements
-    ) as day_placements
-        on drawn.placement_draw >= day_placements.share_from
+    asof inner join chunk_placements
+        on
+            drawn.day = chunk_placements.day
+            and drawn.placement_draw >= chunk_placements.share_from
 ),
 
 timed as (
@@ -49,7 +57,9 @@ timed as (
 
 select
     timed.session_no,
+    timed.day,
     timed.day_no,
+    timed.progress,
     timed.placement_no,
     tenants.tenant_no,
     tenants.tenant_id,
@@ -96,14 +106,14 @@ inner join agents on timed.agent_no = agents.agent_no
 inner join agent_types on agents.type_no = agent_types.type_no
 inner join publishers on agents.publisher_no = publishers.publisher_no;
 
-create or replace temp table day_turns as
+create or replace temp table chunk_turns as
 with numbered as (
     select
-        day_sessions.*,
+        chunk_sessions.*,
         turn_no,
-        day_sessions.session_no * 64 + turn_no as turn_key
-    from day_sessions
-    cross join lateral unnest(range(day_sessions.turns)) as numbers (turn_no)
+        chunk_sessions.session_no * 64 + turn_no as turn_key
+    from chunk_sessions
+    cross join lateral unnest(range(chunk_sessions.turns)) as numbers (turn_no)
 ),
 
 drawn as (
@@ -194,7 +204,7 @@ ended as (
         case
             when draw('model', turn_key)
                 < second_share
-                + case when agent_no = 1 and (select progress from days where day = getvariable('day')) > 0.75
+                + case when agent_no = 1 and progress > 0.75
                     then 0.45 else 0 end
                 then second_model
             else main_model
@@ -233,12 +243,12 @@ from ended
 where sent_at < getvariable('until');
 
 -- Model calls of the agents that report them: one to three per turn, the first by the main model.
-create or replace temp table day_calls as
+create or replace temp table chunk_calls as
 with counted as (
     select
         *,
         1 + cast(floor(2.6 * draw('calls', turn_key)) as bigint) as call_count
-    from day_turns
+    from chunk_turns
     where tokens_basis = 'calls'
 ),
 
@@ -278,18 +288,18 @@ select
     sent_at + to_milliseconds(call_latency_ms * (call_no + 1)) as called_at
 from sized;
 
-create or replace temp table day_tool_calls as
+create or replace temp table chunk_tool_calls as
 with stacked as (
     select turn_key * 2 as tool_key, first_tool as tool_name, first_tool_ms as duration_ms,
         first_tool_failed as is_failed, llm_latency_ms // 2 + first_tool_ms as after_ms, *
         exclude (duration_ms)
-    from day_turns
+    from chunk_turns
     where first_tool is not null
     union all
     select turn_key * 2 + 1, next_tool, next_tool_ms,
         next_tool_failed, llm_latency_ms // 2 + first_tool_ms + next_tool_ms, *
         exclude (duration_ms)
-    from day_turns
+    from chunk_turns
     where next_tool is not null
 )
 
@@ -303,7 +313,7 @@ from stacked;
 insert into out_agent_events
 with terminal as (
     select
-        day_turns.*,
+        chunk_turns.*,
         models.provider,
         models.is_reasoning,
         case
@@ -316,8 +326,8 @@ with terminal as (
             + coalesce(cache_write_tokens, 0) * cache_write_pico
             + case when is_errored and not is_retried then 0 else output_tokens end * output_pico
         ) as event_cost_usd
-    from day_turns
-    inner join models on day_turns.model = models.model
+    from chunk_turns
+    inner join models on chunk_turns.model = models.model
     where usage_kind <> 'batch'
 ),
 
@@ -333,7 +343,7 @@ attempts as (
 
 called_calls as (
     select turn_key, count(*) as call_count
-    from day_calls
+    from chunk_calls
     group by turn_key
 ),
 
@@ -342,19 +352,21 @@ events as (
         make_id('evt-in', turn_key) as id,
         'agent_invoked' as event_type,
         turn_key as item,
+        day,
         agent_id, publisher_id, tenant_id,
         sent_at as happened_at,
         json_object(
             'invocation_id', invocation_id, 'conversation_id', conversation_id, 'session_id', session_id,
             'task_id', task_id, 'user_id', user_id
         ) as properties
-    from day_turns
+    from chunk_turns
     where usage_kind <> 'batch'
     union all
     select
         make_id('evt-out' || attempt, attempts.turn_key),
         case when attempt_failed then 'agent_errored' else 'agent_completed' end,
         attempts.turn_key,
+        day,
         agent_id, publisher_id, tenant_id,
         attempt_at,
         json_object(
@@ -378,27 +390,27 @@ events as (
     left join called_calls on attempts.turn_key = called_calls.turn_key
     union all
     select
-        make_id('evt-tool', tool_key), 'tool_called', tool_key, agent_id, publisher_id, tenant_id, called_at,
+        make_id('evt-tool', tool_key), 'tool_called', tool_key, day, agent_id, publisher_id, tenant_id, called_at,
         json_object(
             'tool_name', tool_name, 'tool_call_id', make_id('tool', tool_key),
             'invocation_id', invocation_id, 'task_id', task_id, 'duration_ms', duration_ms
         )
-    from day_tool_calls
+    from chunk_tool_calls
     where usage_kind <> 'batch'
     union all
     select
-        make_id('evt-fail', tool_key), 'tool_failed', tool_key, agent_id, publisher_id, tenant_id,
+        make_id('evt-fail', tool_key), 'tool_failed', tool_key, day, agent_id, publisher_id, tenant_id,
         called_at + to_milliseconds(1),
         json_object(
             'tool_name', tool_name, 'tool_call_id', make_id('tool', tool_key),
             'invocation_id', invocation_id, 'task_id', task_id, 'duration_ms', duration_ms,
             'error_type', case when draw('tool error', tool_key) < 0.6 then 'timeout' else 'bad_response' end
         )
-    from day_tool_calls
+    from chunk_tool_calls
     where usage_kind <> 'batch' and is_failed
     union all
     select
-        make_id('evt-rate', turn_key), 'user_feedback', turn_key, agent_id, publisher_id, tenant_id,
+        make_id('evt-rate', turn_key), 'user_feedback', turn_key, day, agent_id, publisher_id, tenant_id,
         responded_at + to_milliseconds(cast(1000 * skewed(40, 0.8, 'rating pause', turn_key) as bigint)),
         json_object(
             'rating',
@@ -423,41 +435,41 @@ events as (
                 when type_no = 1 and tenant_no in (1, 3) then tenant_instances(tenant_no, responded_at)
                 else running_instances(type_no, peak_instances, responded_at)
             end as instances
-        from day_turns
+        from chunk_turns
         where usage_kind = 'chat' and draw('feedback', turn_key) < 0.09
     ) as rated
     union all
     select
-        make_id('evt-install', placement_no), 'install', placement_no, agents.agent_id,
+        make_id('evt-install', placement_no), 'install', placement_no, chunk_days.day, agents.agent_id,
         publishers.publisher_id, tenants.tenant_id,
-        cast(getvariable('day') as timestamp)
+        cast(chunk_days.day as timestamp)
         + to_seconds(cast(6 * 3600 * draw('install second', placement_no) as bigint)),
         json_object()
     from placements
     inner join agents on placements.agent_no = agents.agent_no
     inner join publishers on agents.publisher_no = publishers.publisher_no
     inner join tenants on placements.tenant_no = tenants.tenant_no
-    where
-        getvariable('day') = (select min(day) from days where days.progress >= placements.active_from)
+    inner join chunk_days
+        on chunk_days.day = (select min(day) from days where days.progress >= placements.active_from)
     union all
     select
-        make_id('evt-uninstall', placement_no), 'uninstall', placement_no, agents.agent_id,
+        make_id('evt-uninstall', placement_no), 'uninstall', placement_no, chunk_days.day, agents.agent_id,
         publishers.publisher_id, tenants.tenant_id,
-        cast(getvariable('day') as timestamp)
+        cast(chunk_days.day as timestamp)
         + to_seconds(20 * 3600 + cast(3600 * draw('uninstall second', placement_no) as bigint)),
         json_object()
     from placements
     inner join agents on placements.agent_no = agents.agent_no
     inner join publishers on agents.publisher_no = publishers.publisher_no
     inner join tenants on placements.tenant_no = tenants.tenant_no
-    where
-        placements.active_until < 1
-        and getvariable('day') = (select max(day) from days where days.progress <= placements.active_until)
+    inner join chunk_days
+        on chunk_days.day = (select max(day) from days where days.progress <= placements.active_until)
+    where placements.active_until < 1
 )
 
 select
     -- Six rows in a thousand come one to four days late.
-    greatest(cast(happened_at as date), getvariable('day'))
+    greatest(cast(happened_at as date), day)
     + case when draw('late ' || event_type, item) < 0.006 then 1 + cast(mix('lateness', item) % 4 as integer) else 0 end
         as delivered_on,
     happened_at,
@@ -476,7 +488,7 @@ where happened_at < getvariable('until');
 
 insert into out_llm_calls
 select
-    greatest(cast(called_at as date), getvariable('day'))
+    greatest(cast(called_at as date), day)
     + case when draw('late call', call_key) < 0.01 then 1 else 0 end as delivered_on,
     called_at as happened_at,
     make_id('call', call_key) as llm_call_id,
@@ -495,7 +507,7 @@ select
     case when is_errored and call_no = call_count - 1 then 'error' else 'ok' end as status,
     case when is_errored and call_no = call_count - 1 then error_type end as error_type,
     1 as copies
-from day_calls
+from chunk_calls
 where called_at < getvariable('until') and usage_kind <> 'batch';
 
 insert into out_audit_events
@@ -510,12 +522,12 @@ with audited as (
             else 0.35 * pow(draw('toxicity', turn_key), 3)
         end as toxicity,
         draw('pii', turn_key) < 0.09 as has_pii
-    from day_turns
+    from chunk_turns
     where usage_kind <> 'batch' and not is_errored and draw('audited', turn_key) < 0.5
 )
 
 select
-    greatest(cast(audited_at as date), getvariable('day')) as delivered_on,
+    greatest(cast(audited_at as date), day) as delivered_on,
     audited_at as happened_at,
     make_id('audit', turn_key) as audit_id,
     tenant_id,
