@@ -130,6 +130,12 @@ class Window:
             is_partial=end < whole_end,
         )
 
+    def until_as_of(self) -> Window:
+        """The window with its end moved to the as-of time, for what stands as it does now."""
+        today = self.as_of.astimezone(ZoneInfo(self.time_zone)).date()
+        end = _midnight(max(self.first_day, today) + _DAY)
+        return replace(self, end_local=end, kind=WindowKind.CUSTOM, unit=None, is_partial=True)
+
 
 def check_zone(name: str) -> str:
     """Return ``name`` when it is an IANA time zone.

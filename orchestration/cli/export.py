@@ -1,0 +1,206 @@
+"""`agentmart export`: one dataset of the published state, as JSON, CSV or Parquet.
+
+Belongs here: the options, and where the bytes go. Does not belong here: what a dataset holds
+(reporting/datasets/).
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestration.errors import RunFailure, UserError
+from orchestration.settings import Settings
+
+if TYPE_CHECKING:
+    from orchestration.reporting.datasets.dataset import Answer, Dataset, Question
+    from orchestration.reporting.query import Published
+    from orchestration.reporting.tables import Table
+
+_FORMATS = ("json", "csv", "parquet")
+
+
+@click.command()
+@click.argument("dataset")
+@click.option(
+    "--scope",
+    default="platform",
+    show_default=True,
+    metavar="SCOPE",
+    help="platform, tenant:ID or publisher:ID.",
+)
+@click.option("--agent", metavar="ID", help="Only this agent.")
+@click.option(
+    "--source", metavar="NAME", help="Only this source; needed when two sources share an id."
+)
+@click.option(
+    "--period",
+    metavar="PERIOD",
+    help="7d, 30d, Nd; day, week, month, year; 2026-03, 2026-W12, 2026; "
+    "2026-03-01..2026-03-31. Default: the dataset's own.",
+)
+@click.option(
+    "--tz",
+    "time_zone",
+    metavar="ZONE",
+    help="IANA time zone. Default: the scope's own, else the platform's.",
+)
+@click.option("--as-of", metavar="TIME", help="Date or timestamp at which to look. Default: now.")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(_FORMATS),
+    default="json",
+    show_default=True,
+    help="Format of the output.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="File or existing folder to write to, instead of stdout.",
+)
+@click.pass_obj
+def export(
+    settings: Settings,
+    dataset: str,
+    scope: str,
+    agent: str | None,
+    source: str | None,
+    period: str | None,
+    time_zone: str | None,
+    as_of: str | None,
+    file_format: str,
+    out: Path | None,
+) -> None:
+    """Write one DATASET of the published state.
+
+    Datasets: publisher-dashboard, usage-summary, usage-by-agent, usage-by-model, usage-timeline,
+    compliance-summary, compliance-by-agent-type, feedback-summary, feedback-by-agent-type, company.
+
+    A dataset that holds several lists has several tables: as CSV or Parquet, stdout gets the main
+    one, and --out writes each to a file of its own beside it.
+
+    \b
+    Examples:
+      agentmart export usage-summary --scope tenant:t1 --period 2026-03 --tz Asia/Kolkata
+      agentmart export company --period 30d --format csv --out company.csv
+    """
+    from orchestration.reporting.datasets.dataset import ask
+    from orchestration.reporting.datasets.registry import find_dataset
+    from orchestration.reporting.query import read_published
+
+    found = find_dataset(dataset)
+    if file_format == "parquet" and out is None:
+        raise UserError("Parquet is not written to stdout; name a file with --out")
+    with read_published(settings) as published:
+        question = _question(
+            settings,
+            published,
+            found,
+            scope=scope,
+            agent=agent,
+            source=source,
+            period=period,
+            time_zone=time_zone,
+            as_of=as_of,
+        )
+        answer = ask(found, question, published)
+    if out is None:
+        _print(answer, file_format=file_format)
+    else:
+        for path in _write(answer, dataset=found.name, file_format=file_format, out=out):
+            click.echo(f"wrote {path}", err=True)
+
+
+def _question(
+    settings: Settings,
+    published: Published,
+    dataset: Dataset,
+    *,
+    scope: str,
+    agent: str | None,
+    source: str | None,
+    period: str | None,
+    time_zone: str | None,
+    as_of: str | None,
+) -> Question:
+    from orchestration.clock import now
+    from orchestration.reporting.datasets.dataset import Question
+    from orchestration.reporting.periods import check_zone, parse_as_of, parse_period
+    from orchestration.reporting.scopes import resolve_scope, split_scope
+
+    kind, _ = split_scope(scope)
+    if kind not in dataset.scopes:
+        allowed = " or ".join(
+            one if one == "platform" else f"{one}:ID" for one in sorted(dataset.scopes)
+        )
+        raise UserError(f"{dataset.name} is not made for scope {scope!r}: use --scope {allowed}")
+    zone = None if time_zone is None else check_zone(time_zone)
+    resolved = resolve_scope(published, scope, source=source, agent=agent)
+    zone = zone or resolved.time_zone or settings.time_zone
+    moment = now() if as_of is None else parse_as_of(as_of, time_zone=zone)
+    window = parse_period(period or dataset.default_period, as_of=moment, time_zone=zone)
+    return Question(scope=resolved, window=window)
+
+
+def _print(answer: Answer, *, file_format: str) -> None:
+    from orchestration.reporting.documents import to_json
+    from orchestration.reporting.tables import to_csv
+
+    if file_format == "json":
+        text = to_json(answer.document)
+    else:
+        main, *others = answer.tables
+        text = to_csv(main)
+        if others:
+            names = ", ".join(table.name for table in others)
+            click.echo(f"this is {main.name}; --out also writes {names}", err=True)
+    # Bytes, because a text stream would write the line ends of the platform.
+    click.echo(text.encode(), nl=False)
+
+
+def _write(answer: Answer, *, dataset: str, file_format: str, out: Path) -> list[Path]:
+    """Write every file of the answer, each complete or not at all; the main one first."""
+    from orchestration.reporting.documents import to_json
+
+    main = out / f"{dataset}.{file_format}" if out.is_dir() else out
+    if not main.parent.is_dir():
+        raise UserError(
+            f"the folder {main.parent} does not exist; create it or choose another --out"
+        )
+    if file_format == "json":
+        _write_whole(main, lambda path: path.write_bytes(to_json(answer.document).encode()))
+        return [main]
+    paths = []
+    for position, table in enumerate(answer.tables):
+        path = main.with_name(f"{main.stem}-{table.name}{main.suffix}") if position else main
+        _write_table(table, path, file_format=file_format)
+        paths.append(path)
+    return paths
+
+
+def _write_table(table: Table, path: Path, *, file_format: str) -> None:
+    from orchestration.reporting.tables import to_csv, write_parquet
+
+    if file_format == "csv":
+        _write_whole(path, lambda partial: partial.write_bytes(to_csv(table).encode()))
+    else:
+        _write_whole(path, lambda partial: write_parquet(table, partial))
+
+
+def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a file beside ``path`` and move it into place."""
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".agentmart-") as folder:
+            partial = Path(folder) / path.name
+            write(partial)
+            os.replace(partial, path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RunFailure(f"{path} cannot be written ({reason}); choose another --out") from error

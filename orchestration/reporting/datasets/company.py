@@ -1,0 +1,323 @@
+"""``company``: everything a team follows about its agents (FL-004..076), and its daily CSV.
+
+Belongs here: the fields, order and rounding of this shape (D-45) and its forecast, which is
+arithmetic on two published weeks. Does not belong here: how a user, a session or an uptime is
+measured.
+"""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Sequence
+from decimal import Decimal
+
+from orchestration.reporting.datasets.dataset import (
+    TENANT_OR_PLATFORM,
+    Answer,
+    Dataset,
+    Figures,
+    Need,
+    Question,
+    about,
+    count,
+    needs,
+    only_row,
+)
+from orchestration.reporting.documents import Json
+from orchestration.reporting.periods import Window, parse_period
+from orchestration.reporting.query import Row
+from orchestration.reporting.rounding import Figure, exact, half_up, ratio, whole
+from orchestration.reporting.tables import Cell, Table
+
+_WEEK = 7
+
+# The order of these columns is part of the interface (FL-082..091).
+_DAILY_TYPES = {
+    "date": "DATE",
+    "dau": "BIGINT",
+    "wau": "BIGINT",
+    "mau": "BIGINT",
+    "total_sessions": "BIGINT",
+    "total_messages": "BIGINT",
+    "total_cost_usd": "DECIMAL(38,2)",
+    "cost_per_message_usd": "DECIMAL(38,6)",
+    "avg_response_time_s": "DECIMAL(38,3)",
+    "error_rate": "DECIMAL(38,4)",
+}
+_AGENT_TYPES = {
+    "agent_id": "VARCHAR",
+    "agent_name": "VARCHAR",
+    "sessions": "BIGINT",
+    "messages": "BIGINT",
+    "avg_session_duration_s": "DECIMAL(38,1)",
+    "avg_response_time_s": "DECIMAL(38,3)",
+    "error_rate": "DECIMAL(38,4)",
+    "input_tokens": "BIGINT",
+    "output_tokens": "BIGINT",
+    "total_tokens": "BIGINT",
+    "avg_tokens_per_message": "BIGINT",
+    "total_cost_usd": "DECIMAL(38,2)",
+    "cost_share": "DECIMAL(38,6)",
+}
+_PROVIDER_TYPES = {
+    "provider": "VARCHAR",
+    "total_tokens": "BIGINT",
+    "total_cost_usd": "DECIMAL(38,2)",
+    "cost_share": "DECIMAL(38,6)",
+}
+_MODEL_TYPES = {
+    "model": "VARCHAR",
+    "provider": "VARCHAR",
+    "messages": "BIGINT",
+    "input_tokens": "BIGINT",
+    "output_tokens": "BIGINT",
+    "total_tokens": "BIGINT",
+    "token_share": "DECIMAL(38,6)",
+    "tokens_per_second": "DECIMAL(38,1)",
+    "total_cost_usd": "DECIMAL(38,2)",
+    "cost_share": "DECIMAL(38,6)",
+}
+
+
+def _answer(question: Question, figures: Figures) -> Answer:
+    summary = only_row(figures, "usage_summary")
+    daily = _daily(question, figures)
+    agents = _agents(figures["usage_by_agent"], summary)
+    providers = _providers(figures["usage_by_provider"], summary)
+    models = _models(figures["usage_by_model"], summary)
+    window = question.window
+    document: dict[str, Json] = {
+        "period": {
+            "label": window.label,
+            "start": window.first_day,
+            "end": window.last_period_day,
+            "days": window.period_days,
+            "time_zone": window.time_zone,
+        },
+        "summary": _summary(summary),
+        "daily": daily,
+        "agents": agents,
+        "providers": providers,
+        "models": models,
+        "health": _health(only_row(figures, "health_summary"), summary),
+        "forecast": _forecast(question, figures),
+        "distributions": _distributions(figures["session_distribution"]),
+        "extra": {
+            **about(question),
+            "previous": _summary(only_row(figures, "previous")),
+            "days_without_data": [
+                row["date_day"] for row in figures["usage_daily"] if not row["has_data"]
+            ],
+        },
+    }
+    return Answer(
+        document=document,
+        tables=(
+            Table.of("daily", _DAILY_TYPES, daily),
+            Table.of("agents", _AGENT_TYPES, agents),
+            Table.of("providers", _PROVIDER_TYPES, providers),
+            Table.of("models", _MODEL_TYPES, models),
+        ),
+    )
+
+
+def _summary(row: Row) -> dict[str, Json]:
+    return {
+        "avg_dau": half_up(row["avg_dau"], 1),
+        "wau": count(row, "wau"),
+        "mau": count(row, "mau"),
+        "active_users": count(row, "active_users"),
+        "active_agents": count(row, "active_agents"),
+        "total_sessions": count(row, "sessions"),
+        "total_messages": count(row, "messages"),
+        "user_messages": count(row, "user_messages"),
+        "agent_messages": count(row, "agent_messages"),
+        "avg_session_duration_s": half_up(row["avg_session_duration_s"], 1),
+        "median_session_duration_s": half_up(row["median_session_duration_s"], 1),
+        "messages_per_session": half_up(row["messages_per_session"], 1),
+        "single_message_session_rate": half_up(row["single_message_session_rate"], 4),
+        "avg_response_time_s": _seconds(row["avg_response_time_ms"]),
+        "error_rate": half_up(row["message_error_rate"], 4),
+        "total_cost_usd": half_up(row["cost_usd"], 2),
+        "cost_per_message_usd": half_up(row["cost_per_message_usd"], 6),
+        "cost_per_session_usd": half_up(row["cost_per_session_usd"], 6),
+        "cost_per_user_usd": half_up(row["cost_per_user_usd"], 6),
+        "input_tokens": count(row, "input_tokens"),
+        "output_tokens": count(row, "output_tokens"),
+        "total_tokens": count(row, "total_tokens"),
+        "avg_tokens_per_message": _tokens_per_message(row),
+        "unpriced_usage_count": count(row, "unpriced_usage_count"),
+    }
+
+
+def _daily(question: Question, figures: Figures) -> list[dict[str, Cell]]:
+    by_day = {row["date_day"]: row for row in figures["usage_daily"]}
+    return [_day(by_day[day]) for day in question.window.days() if day in by_day]
+
+
+def _day(row: Row) -> dict[str, Cell]:
+    return {
+        "date": row["date_day"],
+        "dau": count(row, "dau"),
+        "wau": count(row, "wau"),
+        "mau": count(row, "mau"),
+        "total_sessions": count(row, "sessions"),
+        "total_messages": count(row, "messages"),
+        "total_cost_usd": half_up(row["cost_usd"], 2),
+        "cost_per_message_usd": half_up(row["cost_per_message_usd"], 6),
+        "avg_response_time_s": _seconds(row["avg_response_time_ms"]),
+        "error_rate": half_up(row["message_error_rate"], 4),
+    }
+
+
+def _agents(rows: Sequence[Row], summary: Row) -> list[dict[str, Cell]]:
+    return [
+        {
+            "agent_id": row["agent_id"],
+            "agent_name": row["agent_name"],
+            "sessions": count(row, "sessions"),
+            "messages": count(row, "messages"),
+            "avg_session_duration_s": half_up(row["avg_session_duration_s"], 1),
+            "avg_response_time_s": _seconds(row["avg_response_time_ms"]),
+            "error_rate": half_up(row["message_error_rate"], 4),
+            **_tokens(row),
+            "avg_tokens_per_message": _tokens_per_message(row),
+            "total_cost_usd": half_up(row["cost_usd"], 2),
+            "cost_share": _share(row["cost_usd"], summary["cost_usd"]),
+        }
+        for row in sorted(
+            rows, key=lambda row: (-_known(row["cost_usd"]), row["agent_id"], row["agent_key"])
+        )
+    ]
+
+
+def _providers(rows: Sequence[Row], summary: Row) -> list[dict[str, Cell]]:
+    return [
+        {
+            "provider": row["provider"],
+            "total_tokens": count(row, "total_tokens"),
+            "total_cost_usd": half_up(row["cost_usd"], 2),
+            "cost_share": _share(row["cost_usd"], summary["cost_usd"]),
+        }
+        for row in sorted(rows, key=lambda row: (-_known(row["cost_usd"]), row["provider"] or ""))
+    ]
+
+
+def _models(rows: Sequence[Row], summary: Row) -> list[dict[str, Cell]]:
+    return [
+        {
+            "model": row["model"],
+            "provider": row["provider"],
+            "messages": count(row, "agent_messages"),
+            **_tokens(row),
+            "token_share": _share(row["total_tokens"], summary["total_tokens"]),
+            "tokens_per_second": half_up(row["tokens_per_second"], 1),
+            "total_cost_usd": half_up(row["cost_usd"], 2),
+            "cost_share": _share(row["cost_usd"], summary["cost_usd"]),
+        }
+        for row in sorted(
+            rows,
+            key=lambda row: (-_known(row["cost_usd"]), row["model"], row["provider"] or ""),
+        )
+    ]
+
+
+def _health(row: Row, summary: Row) -> dict[str, Json]:
+    """Uptime and requests are the platform's services, whatever the scope (D-61)."""
+    return {
+        "uptime_percent": row["uptime_percent"],
+        "downtime_minutes": half_up(row["downtime_minutes"], 1),
+        "incident_count": count(row, "incident_count"),
+        "request_success_rate": half_up(row["request_success_rate"], 4),
+        "p50_response_time_s": _seconds(summary["p50_response_time_ms"]),
+        "p95_response_time_s": _seconds(summary["p95_response_time_ms"]),
+        "p99_response_time_s": _seconds(summary["p99_response_time_ms"]),
+        "max_queue_depth": count(row, "max_queue_depth"),
+        "avg_queue_depth": half_up(row["avg_queue_depth"], 1),
+        "capacity_rpm": row["capacity_rpm"],
+        "peak_rpm": half_up(row["peak_rpm"], 1),
+    }
+
+
+def _forecast(question: Question, figures: Figures) -> dict[str, Json]:
+    """Spending ahead, from the last seven complete days (FL-060..062)."""
+    week = only_row(figures, "last_week")["cost_usd"]
+    before = only_row(figures, "week_before")["cost_usd"]
+    last_day = _last_seven_days(question.window).last_day
+    days_in_month = calendar.monthrange(last_day.year, last_day.month)[1]
+    change = None if week is None or before is None else exact(week) - exact(before)
+    return {
+        "current_weekly_cost_usd": half_up(week, 2),
+        "projected_monthly_cost_usd": ratio(week, 12, 2, times=52),
+        "projected_month_by_days_usd": ratio(week, _WEEK, 2, times=days_in_month),
+        "week_over_week_change": ratio(change, before, 4),
+    }
+
+
+def _distributions(rows: Sequence[Row]) -> dict[str, Json]:
+    return {
+        distribution: [
+            {
+                "bin": row["bin_label"],
+                "sessions": count(row, "sessions"),
+                "share": half_up(row["session_share"], 6),
+            }
+            for row in sorted(rows, key=lambda row: row["bin_order"])
+            if row["distribution"] == distribution
+        ]
+        for distribution in ("session_duration", "messages_per_session")
+    }
+
+
+def _last_seven_days(window: Window) -> Window:
+    return parse_period(f"{_WEEK}d", as_of=window.as_of, time_zone=window.time_zone)
+
+
+def _week_before(window: Window) -> Window:
+    return _last_seven_days(window).previous()
+
+
+def _tokens(row: Row) -> dict[str, Cell]:
+    return {
+        "input_tokens": count(row, "input_tokens"),
+        "output_tokens": count(row, "output_tokens"),
+        "total_tokens": count(row, "total_tokens"),
+    }
+
+
+def _tokens_per_message(row: Row) -> int | None:
+    return whole(ratio(row["total_tokens"], row["agent_messages"], 0))
+
+
+def _seconds(milliseconds: Figure) -> Decimal | None:
+    return ratio(milliseconds, 1000, 3)
+
+
+def _share(part: Figure, total: Figure) -> Decimal | None:
+    return ratio(part, total, 6)
+
+
+def _known(value: Figure) -> Decimal:
+    return Decimal(0) if value is None else exact(value)
+
+
+COMPANY = Dataset(
+    name="company",
+    default_period="30d",
+    scopes=TENANT_OR_PLATFORM,
+    needs={
+        **needs(
+            "usage_summary",
+            "usage_daily",
+            "usage_by_agent",
+            "usage_by_provider",
+            "usage_by_model",
+            "health_summary",
+            "session_distribution",
+        ),
+        "previous": Need(function="usage_summary", window=Window.previous),
+        "last_week": Need(function="usage_summary", window=_last_seven_days),
+        "week_before": Need(function="usage_summary", window=_week_before),
+    },
+    answer=_answer,
+)

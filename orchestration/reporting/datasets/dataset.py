@@ -1,0 +1,115 @@
+"""What a dataset is: the question it answers, the figures it needs, the answer it gives.
+
+Belongs here: the types that every dataset shares and the part of ``extra`` that is the same in all
+of them. Does not belong here: the fields of any one dataset, and any formula over facts: those are
+the table functions'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestration.errors import RunFailure
+from orchestration.reporting.documents import Json
+from orchestration.reporting.periods import Window
+from orchestration.reporting.query import Published, Row
+from orchestration.reporting.scopes import Scope, ScopeKind
+from orchestration.reporting.tables import Table
+
+Figures = Mapping[str, Sequence[Row]]
+"""The rows a dataset asked for, by the name under which it asked."""
+
+TENANT_OR_PLATFORM = frozenset({ScopeKind.TENANT, ScopeKind.PLATFORM})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """Whose figures, and of which days."""
+
+    scope: Scope
+    window: Window
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """A table function and, when it is not the question's own window, which window it reads."""
+
+    function: str
+    window: Callable[[Window], Window] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The JSON document, and the same as flat tables; the first table is the main one."""
+
+    document: Json
+    tables: tuple[Table, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """One name that ``agentmart export`` takes. ``answer`` is pure: rows in, structures out."""
+
+    name: str
+    default_period: str
+    scopes: frozenset[ScopeKind]
+    needs: Mapping[str, Need]
+    answer: Callable[[Question, Figures], Answer]
+
+
+def ask(dataset: Dataset, question: Question, published: Published) -> Answer:
+    """Read the figures that the dataset needs and let it answer."""
+    figures = {
+        name: published.function(
+            need.function,
+            scope=question.scope,
+            window=need.window(question.window) if need.window else question.window,
+        )
+        for name, need in dataset.needs.items()
+    }
+    return dataset.answer(question, figures)
+
+
+def needs(*functions: str) -> dict[str, Need]:
+    """Table functions read for the question's own window, under their own names."""
+    return {function: Need(function=function) for function in functions}
+
+
+def only_row(figures: Figures, name: str) -> Row:
+    """The single row of a summary.
+
+    Raises:
+        RunFailure: there is not exactly one, so the published functions are not those expected.
+    """
+    rows = figures[name]
+    if len(rows) != 1:
+        raise RunFailure(
+            f"the table function {name} gave {len(rows)} rows for one scope and window instead of "
+            "one; report this as a bug"
+        )
+    return rows[0]
+
+
+def count(row: Row, column: str) -> int:
+    """A count or total; nothing counted is zero."""
+    value = row[column]
+    return 0 if value is None else int(value)
+
+
+def about(question: Question) -> dict[str, Json]:
+    """The part of ``extra`` that says whose figures these are and where their data end (D-42)."""
+    scope, window = question.scope, question.window
+    return {
+        "scope": scope.text,
+        "source": scope.source_name,
+        "agent_id": scope.agent_id,
+        "period": window.label,
+        "window_kind": window.kind.value,
+        "time_zone": window.time_zone,
+        "first_day": window.first_day,
+        "last_day": window.last_period_day,
+        "data_to": window.end_at,
+        "as_of": window.as_of,
+        "is_partial": window.is_partial,
+    }

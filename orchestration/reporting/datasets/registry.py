@@ -1,0 +1,54 @@
+"""The datasets that ``agentmart export`` offers, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from orchestration.errors import UserError
+from orchestration.reporting.datasets.company import COMPANY
+from orchestration.reporting.datasets.compliance import (
+    COMPLIANCE_BY_AGENT_TYPE,
+    COMPLIANCE_SUMMARY,
+)
+from orchestration.reporting.datasets.dataset import Dataset
+from orchestration.reporting.datasets.feedback import (
+    FEEDBACK_BY_AGENT_TYPE,
+    FEEDBACK_SUMMARY,
+)
+from orchestration.reporting.datasets.publisher_dashboard import PUBLISHER_DASHBOARD
+from orchestration.reporting.datasets.usage import (
+    USAGE_BY_AGENT,
+    USAGE_BY_MODEL,
+    USAGE_SUMMARY,
+    USAGE_TIMELINE,
+)
+
+DATASETS: Mapping[str, Dataset] = MappingProxyType(
+    {
+        dataset.name: dataset
+        for dataset in (
+            PUBLISHER_DASHBOARD,
+            USAGE_SUMMARY,
+            USAGE_BY_AGENT,
+            USAGE_BY_MODEL,
+            USAGE_TIMELINE,
+            COMPLIANCE_SUMMARY,
+            COMPLIANCE_BY_AGENT_TYPE,
+            FEEDBACK_SUMMARY,
+            FEEDBACK_BY_AGENT_TYPE,
+            COMPANY,
+        )
+    }
+)
+
+
+def find_dataset(name: str) -> Dataset:
+    """The dataset of this name.
+
+    Raises:
+        UserError: there is none; the message lists those that exist.
+    """
+    if name not in DATASETS:
+        raise UserError(f"unknown dataset {name!r}: use one of {', '.join(DATASETS)}")
+    return DATASETS[name]
