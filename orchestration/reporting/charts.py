@@ -1,7 +1,8 @@
 """Charts as small SVG drawings, the same for PDF, web page and e-mail.
 
-Belongs here: turning a series into marks. Does not belong here: which series a report shows (sections). One
-accent colour and greys, figures written next to their marks: nothing is told by hue alone.
+Belongs here: turning a series into marks. Does not belong here: which series a report shows
+(sections). One accent colour and greys, figures written next to their marks: nothing is told by
+hue alone.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ MUTED = "#667085"
 RULE = "#e4e7ec"
 PALE = "#c3cad6"
 ATTENTION = "#b54708"
+COLORS = {"ink": INK, "muted": MUTED, "accent": ACCENT, "rule": RULE, "attention": ATTENTION}
 
 WIDE = 510.0
 HALF = 245.0
@@ -76,9 +78,7 @@ def displayable(chart: Chart) -> Chart:
 
 
 def _displayable_point(point: Point) -> Point:
-    return replace(
-        point, label=fonts.displayable(point.label), note=fonts.displayable(point.note)
-    )
+    return replace(point, label=fonts.displayable(point.label), note=fonts.displayable(point.note))
 
 
 def ticks(top: Number, *, unit: Unit, most: int = 4) -> tuple[Decimal, ...]:
@@ -97,20 +97,12 @@ def ticks(top: Number, *, unit: Unit, most: int = 4) -> tuple[Decimal, ...]:
 
 def _nice_step(raw: Decimal) -> Decimal:
     size = Decimal(10) ** floor(log10(raw))
-    return next(
-        factor * size
-        for factor in (1, 2, Decimal("2.5"), 5, 10)
-        if factor * size >= raw
-    )
+    return next(factor * size for factor in (1, 2, Decimal("2.5"), 5, 10) if factor * size >= raw)
 
 
 def _line_chart(chart: Chart, width: float) -> str:
     height = 132.0 if chart.wide else 124.0
-    values = [
-        point.value
-        for point in (*chart.points, *chart.second)
-        if point.value is not None
-    ]
+    values = [point.value for point in (*chart.points, *chart.second) if point.value is not None]
     marks = ticks(max(values, default=Decimal(0)), unit=chart.unit)
     tick_texts = [_tick_text(mark, chart.unit) for mark in marks]
     left = max(fonts.text_width(text, _SMALL) for text in tick_texts) + 8
@@ -119,9 +111,7 @@ def _line_chart(chart: Chart, width: float) -> str:
         for series in (chart.points, chart.second)
         if any(point.value is not None for point in series)
     ]
-    names = [
-        name for name in (chart.label, chart.second_label) if name and chart.second
-    ]
+    names = [name for name in (chart.label, chart.second_label) if name and chart.second]
     right = (
         max(
             (fonts.text_width(text, _LABEL, bold=True) for text in end_texts),
@@ -134,9 +124,7 @@ def _line_chart(chart: Chart, width: float) -> str:
 
     def x_of(index: int) -> float:
         count = len(chart.points)
-        return left + (
-            plot_width / 2 if count == 1 else plot_width * index / (count - 1)
-        )
+        return left + (plot_width / 2 if count == 1 else plot_width * index / (count - 1))
 
     def y_of(value: Number) -> float:
         return top + plot_height * (1 - float(Decimal(value) / marks[-1]))
@@ -147,9 +135,7 @@ def _line_chart(chart: Chart, width: float) -> str:
         offset = fonts.text_width(chart.label, _LABEL, bold=True) + 12
         parts.append(_text(left + offset, 9, chart.second_label, fill=MUTED))
     parts += _missing_days(chart.points, x_of=x_of, top=top, bottom=top + plot_height)
-    parts += _x_labels(
-        chart.points, x_of=x_of, y=height - 5, left=left, right=width - right
-    )
+    parts += _x_labels(chart.points, x_of=x_of, y=height - 5, left=left, right=width - right)
     parts += _path(chart.second, x_of=x_of, y_of=y_of, stroke=PALE)
     parts += _path(chart.points, x_of=x_of, y_of=y_of, stroke=ACCENT)
     taken: list[float] = []
@@ -183,20 +169,12 @@ def _column_chart(chart: Chart, width: float) -> str:
         middle = slot * (index + 0.5)
         base = top + plot_height
         label = fonts.fit(point.label, _SMALL, slot - 3)
-        parts.append(
-            _text(middle, base + 10, label, fill=MUTED, anchor="middle", size=_SMALL)
-        )
+        parts.append(_text(middle, base + 10, label, fill=MUTED, anchor="middle", size=_SMALL))
         if point.note:
             note = fonts.fit(point.note, 6.5, slot - 2)
-            parts.append(
-                _text(middle, base + 19, note, fill=MUTED, anchor="middle", size=6.5)
-            )
+            parts.append(_text(middle, base + 19, note, fill=MUTED, anchor="middle", size=6.5))
         if point.value is None:
-            parts.append(
-                _text(
-                    middle, base - 3, "no data", fill=MUTED, anchor="middle", size=6.5
-                )
-            )
+            parts.append(_text(middle, base - 3, "no data", fill=MUTED, anchor="middle", size=6.5))
             continue
         size = plot_height * max(float(Decimal(point.value) / Decimal(top_value)), 0.0)
         parts.append(
@@ -205,9 +183,7 @@ def _column_chart(chart: Chart, width: float) -> str:
         )
         text = format_value(point.value, chart.unit)
         if fonts.text_width(text, _LABEL) <= slot or len(chart.points) <= 8:
-            parts.append(
-                _text(middle, base - size - 3.5, text, fill=INK, anchor="middle")
-            )
+            parts.append(_text(middle, base - size - 3.5, text, fill=INK, anchor="middle"))
     parts.append(_rule(0, top + plot_height, width, top + plot_height, stroke=PALE))
     return _document(width, height, parts, chart.alt)
 
@@ -223,13 +199,9 @@ def _bar_chart(chart: Chart, width: float) -> str:
         width * (0.34 if chart.wide else 0.42),
     )
     texts = [_bar_text(point, chart.unit) for point in chart.points]
-    text_width = (
-        max((fonts.text_width(text, _LABEL) for text in texts), default=0.0) + 6
-    )
+    text_width = max((fonts.text_width(text, _LABEL) for text in texts), default=0.0) + 6
     room = width - label_width - text_width
-    top_value = (
-        max((p.value for p in chart.points if p.value is not None), default=0) or 1
-    )
+    top_value = max((p.value for p in chart.points if p.value is not None), default=0) or 1
     parts = []
     for index, (point, text) in enumerate(zip(chart.points, texts, strict=True)):
         y = _BAR_STEP * index + 3
@@ -264,15 +236,11 @@ def _grid(
     for mark, text in zip(marks, texts, strict=True):
         y = y_of(mark)
         parts.append(_rule(left, y, right, y, stroke=PALE if mark == 0 else RULE))
-        parts.append(
-            _text(left - 5, y + 2.5, text, fill=MUTED, anchor="end", size=_SMALL)
-        )
+        parts.append(_text(left - 5, y + 2.5, text, fill=MUTED, anchor="end", size=_SMALL))
     return parts
 
 
-def _path(
-    points: Sequence[Point], *, x_of: _Position, y_of: _Place, stroke: str
-) -> list[str]:
+def _path(points: Sequence[Point], *, x_of: _Position, y_of: _Place, stroke: str) -> list[str]:
     """One stroke per unbroken run of known values; a lone value is a dot."""
     parts: list[str] = []
     run: list[tuple[float, float]] = []
@@ -353,9 +321,7 @@ def _x_labels(
 
 
 def _last_known(points: Sequence[Point]) -> int | None:
-    return next(
-        (i for i in range(len(points) - 1, -1, -1) if points[i].value is not None), None
-    )
+    return next((i for i in range(len(points) - 1, -1, -1) if points[i].value is not None), None)
 
 
 def _end_text(points: Sequence[Point], unit: Unit) -> str:

@@ -1,8 +1,8 @@
 """The fonts that reports embed, which characters they can show, and how wide a text is.
 
-Belongs here: everything read from font files. Does not belong here: sizes, colours and layout (templates,
-charts). Only fonts that the lock file installs are used, never the machine's own, so that a report has the
-same bytes everywhere.
+Belongs here: everything read from font files. Does not belong here: sizes, colours and layout
+(templates, charts). Only fonts that the lock file installs are used, never the machine's own, so
+that a report has the same bytes everywhere.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-# File name and the code under which the font package has it. FiraGO draws Latin, Greek, Cyrillic, Arabic,
-# Hebrew, Devanagari, Georgian and Thai; the others fill in letters and symbols it lacks.
+# File name and the code under which the font package has it. FiraGO draws Latin, Greek, Cyrillic,
+# Arabic, Hebrew, Devanagari, Georgian and Thai; the others fill in letters and symbols it lacks.
 _FONT_FILES: Mapping[str, str] = {
     "FiraGO-Regular.ttf": "figo",
     "FiraGO-Bold.ttf": "figbo",
@@ -34,7 +34,8 @@ FAMILIES = (
 )
 PLACEHOLDER = "□"
 
-# Marks that change the direction or the look of what follows: a name must not reorder the page it stands on.
+# Marks that change the direction or the look of what follows: a name must not reorder the page it
+# stands on.
 _DROPPED = frozenset(
     {0x00AD, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0xFEFF, *range(0x202A, 0x202F)}
     | {*range(0x2060, 0x2070), *range(0xFE00, 0xFE10), *range(0xE0000, 0xE01F0)}
@@ -109,8 +110,7 @@ def _coverage() -> frozenset[int]:
 @cache
 def _faces() -> tuple[_Face, ...]:
     return tuple(
-        _read_face(_font_bytes(code))
-        for code in ("figo", "notos", "symbol1", "symbol2", "math")
+        _read_face(_font_bytes(code)) for code in ("figo", "notos", "symbol1", "symbol2", "math")
     )
 
 
@@ -121,8 +121,9 @@ def _bold_faces() -> tuple[_Face, ...]:
 
 @cache
 def _font_bytes(code: str) -> bytes:
-    # Unpacking a font takes about 30 ms; it is imported here so that importing a report costs nothing.
-    import pymupdf_fonts
+    # Unpacking a font takes about 30 ms; it is imported here so that importing a report costs
+    # nothing.
+    import pymupdf_fonts  # type: ignore[import-untyped]
 
     return bytes(pymupdf_fonts.myfont(code))
 
@@ -153,9 +154,7 @@ def _read_characters(data: bytes, start: int) -> dict[int, int]:
     """The Unicode characters of a font: cmap formats 4 and 12, the two that matter today."""
     glyphs: dict[int, int] = {}
     for index in range(struct.unpack_from(">H", data, start + 2)[0]):
-        platform, encoding, offset = struct.unpack_from(
-            ">HHI", data, start + 4 + 8 * index
-        )
+        platform, encoding, offset = struct.unpack_from(">HHI", data, start + 4 + 8 * index)
         if platform == 0 or (platform == 3 and encoding in (1, 10)):
             kind = struct.unpack_from(">H", data, start + offset)[0]
             if kind == 4:

@@ -1,7 +1,7 @@
 """How figures and dates are written for people: units, thousands, durations, money.
 
-Belongs here: text of one value, its change and the reading of that change. Does not belong here: which
-figures a report has (sections) or where they stand on a page (templates).
+Belongs here: text of one value, its change and the reading of that change. Does not belong here:
+which figures a report has (sections) or where they stand on a page (templates).
 """
 
 from __future__ import annotations
@@ -96,9 +96,7 @@ class Change:
 
     @property
     def arrow(self) -> str:
-        return {Direction.UP: "↑", Direction.DOWN: "↓", Direction.FLAT: "→"}[
-            self.direction
-        ]
+        return {Direction.UP: "↑", Direction.DOWN: "↓", Direction.FLAT: "→"}[self.direction]
 
     @property
     def verdict(self) -> str:
@@ -116,7 +114,7 @@ def format_value(value: Number | None, unit: Unit) -> str:
     if value is None:
         return MISSING
     sign = _MINUS if value < 0 else ""
-    size = abs(value)
+    size = abs(Decimal(value))
     match unit:
         case Unit.COUNT:
             return sign + _fixed(size, 0)
@@ -145,9 +143,7 @@ def format_duration(seconds: Number) -> str:
     """``2h 30m`` from an hour on, ``8m 32s`` from a minute on, else seconds."""
     whole = int(Decimal(seconds).quantize(Decimal(1), rounding=ROUND_HALF_UP))
     if whole >= 3600:
-        minutes = int(
-            (Decimal(seconds) / 60).quantize(Decimal(1), rounding=ROUND_HALF_UP)
-        )
+        minutes = int((Decimal(seconds) / 60).quantize(Decimal(1), rounding=ROUND_HALF_UP))
         return f"{minutes // 60}h {minutes % 60:02d}m"
     if whole >= 60:
         return f"{whole // 60}m {whole % 60:02d}s"
@@ -264,7 +260,7 @@ def _direction(absolute: Number, relative: Decimal | None, *, unit: Unit) -> Dir
     if absolute == 0:
         return Direction.FLAT
     if unit in _RATES:
-        flat = abs(absolute) < _FLAT_RATE
+        flat = abs(Decimal(absolute)) < _FLAT_RATE
     else:
         flat = relative is not None and abs(relative) < _FLAT_RELATIVE
     if flat:

@@ -1,6 +1,7 @@
 """What a report says, independent of any format: header, sections, figures, charts, tables, notes.
 
-Belongs here: the frozen types that every renderer reads. Does not belong here: SQL, text layout, files.
+Belongs here: the frozen types that every renderer reads. Does not belong here: SQL, text layout,
+files.
 """
 
 from __future__ import annotations
@@ -33,11 +34,7 @@ class ReportScope:
     @property
     def text(self) -> str:
         """The scope as people type it: ``platform``, ``tenant:ID``, ``publisher:ID``."""
-        return (
-            self.kind.value
-            if self.kind is ScopeKind.PLATFORM
-            else f"{self.kind}:{self.id}"
-        )
+        return self.kind.value if self.kind is ScopeKind.PLATFORM else f"{self.kind}:{self.id}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,10 +176,10 @@ class Insight:
 
 @dataclass(frozen=True, kw_only=True)
 class Insights:
-    """The findings of a section, gravest first."""
+    """The findings of a section, gravest first; ``more`` stand in the data files only."""
 
     insights: tuple[Insight, ...]
-    remaining: int = 0
+    more: tuple[Insight, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The report as a PDF: A4, tagged, fonts embedded, the same bytes for the same report.
 
-Belongs here: handing a report to the Typst template and compiling it. Does not belong here: the layout
-(templates/report.typ), the drawing of charts (charts) and what a report says (model).
+Belongs here: handing a report to the Typst template and compiling it. Does not belong here: the
+layout (templates/report.typ), the drawing of charts (charts) and what a report says (model).
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ import typst
 
 from orchestration.reporting import charts, fonts
 from orchestration.reporting.formats import (
-    format_clock,
-    format_instant,
     plural,
     shorten,
 )
+from orchestration.reporting.headlines import footer_line, meta_line
 from orchestration.reporting.model import (
     Block,
     Chart,
@@ -39,34 +38,27 @@ from orchestration.reporting.model import (
 )
 
 _TEMPLATE = Path(__file__).with_name("templates") / "report.typ"
-_STANDARD = "ua-1"
 _LONGEST_NAME = 64
 _LONGEST_TEXT = 400
 # A word longer than this gets places where a line may break, or it would run over its column.
 _LONGEST_WORD = 18
 _BREAK = "\u200b"
 
-_COLORS = {
-    "ink": charts.INK,
-    "muted": charts.MUTED,
-    "accent": charts.ACCENT,
-    "rule": charts.RULE,
-    "attention": charts.ATTENTION,
-}
-
 
 @dataclass(frozen=True)
 class PdfRenderer:
-    """Compiles reports; making one costs a moment, a report after that about a tenth of a second."""
+    """Compiles reports; the first costs a moment more than those after it."""
 
     _compiler: typst.Compiler
 
     def render(self, report: Report) -> bytes:
-        """The PDF of a report. Its date is the report's as-of time, so it never depends on the clock."""
+        """The PDF of a report. Its date is the report's as-of time, so it never depends on the
+        clock.
+        """
         pdf = self._compiler.compile(
             format="pdf",
             sys_inputs={"report": json.dumps(printable(report), ensure_ascii=False)},
-            pdf_standards=[_STANDARD],
+            pdf_standards="ua-1",
             timestamp=int(report.header.as_of.timestamp()),
         )
         if not isinstance(pdf, bytes):
@@ -76,7 +68,9 @@ class PdfRenderer:
 
 @contextmanager
 def pdf_renderer(font_folder: Path | None = None) -> Iterator[PdfRenderer]:
-    """A renderer with the fonts of the lock file, unpacked into a folder that lives as long as it does."""
+    """A renderer with the fonts of the lock file, unpacked into a folder that lives as long as it
+    does.
+    """
     with TemporaryDirectory(prefix="agentmart-fonts-") as own_folder:
         folder = font_folder or Path(own_folder)
         if font_folder is None:
@@ -86,13 +80,11 @@ def pdf_renderer(font_folder: Path | None = None) -> Iterator[PdfRenderer]:
             include_embedded_fonts=False,
             font_paths=[folder],
         )
-        yield PdfRenderer(
-            typst.Compiler(_TEMPLATE, root=_TEMPLATE.parent, font_paths=faces)
-        )
+        yield PdfRenderer(typst.Compiler(_TEMPLATE, root=_TEMPLATE.parent, font_paths=faces))
 
 
 def printable(report: Report) -> dict[str, Any]:
-    """What the template reads: every text final, shortened to its place and limited to the fonts."""
+    """What the template reads: final texts, cut to their place and limited to the fonts."""
     header = report.header
     moment = header.as_of.astimezone(UTC)
     return {
@@ -101,8 +93,8 @@ def printable(report: Report) -> dict[str, Any]:
         "scope-line": _shown(shorten(header.scope.name, 70)),
         "scope-key": _shown(header.scope.text),
         "period": header.period_text,
-        "meta": _meta(report),
-        "footer": f"As of {format_instant(header.as_of, header.zone)}",
+        "meta": meta_line(report),
+        "footer": footer_line(report),
         "statement": _wrappable(shorten(report.statement, _LONGEST_TEXT)),
         "date": {
             "year": moment.year,
@@ -112,7 +104,7 @@ def printable(report: Report) -> dict[str, Any]:
             "minute": moment.minute,
             "second": moment.second,
         },
-        "colors": _COLORS,
+        "colors": charts.COLORS,
         "fonts": list(fonts.FAMILIES),
         "sections": [
             {
@@ -122,19 +114,6 @@ def printable(report: Report) -> dict[str, Any]:
             for section in report.sections
         ],
     }
-
-
-def _meta(report: Report) -> str:
-    header = report.header
-    parts = [
-        f"Time zone {header.zone}",
-        f"as of {format_clock(header.as_of, header.zone)}",
-    ]
-    if header.data_until is not None:
-        parts.append(f"data until {format_clock(header.data_until, header.zone)}")
-    if header.is_partial:
-        parts.append("period still open")
-    return " · ".join(parts)
 
 
 def _block(block: Block) -> dict[str, Any]:
@@ -158,24 +137,22 @@ def _block(block: Block) -> dict[str, Any]:
                     {
                         "severity": insight.severity,
                         "title": _wrappable(shorten(insight.title, 120)),
-                        "description": _wrappable(
-                            shorten(insight.description, _LONGEST_TEXT)
-                        ),
+                        "description": _wrappable(shorten(insight.description, _LONGEST_TEXT)),
                         "recommendation": _wrappable(
                             shorten(insight.recommendation, _LONGEST_TEXT)
                         ),
                     }
                     for insight in block.insights
                 ],
-                "remaining": block.remaining,
-                "remaining-text": f"{plural(block.remaining, 'more finding')} in the CSV file.",
+                "more": f"{plural(len(block.more), 'more finding')} in the CSV file."
+                if block.more
+                else "",
             }
         case Sentences():
             return {
                 "kind": "sentences",
                 "sentences": [
-                    _wrappable(shorten(sentence, _LONGEST_TEXT))
-                    for sentence in block.sentences
+                    _wrappable(shorten(sentence, _LONGEST_TEXT)) for sentence in block.sentences
                 ],
             }
         case Empty():
@@ -183,9 +160,7 @@ def _block(block: Block) -> dict[str, Any]:
         case Notes():
             return {
                 "kind": "notes",
-                "notes": [
-                    [_shown(term), _wrappable(text)] for term, text in block.notes
-                ],
+                "notes": [[_shown(term), _wrappable(text)] for term, text in block.notes],
             }
 
 
@@ -251,7 +226,5 @@ def _wrappable(text: str) -> str:
             words.append(word)
         else:
             steps = range(0, len(word), _LONGEST_WORD // 2)
-            words.append(
-                _BREAK.join(word[at : at + _LONGEST_WORD // 2] for at in steps)
-            )
+            words.append(_BREAK.join(word[at : at + _LONGEST_WORD // 2] for at in steps))
     return " ".join(words)
