@@ -108,3 +108,7 @@ def _usage_message(error: click.ClickException) -> str:
 def _complain(message: str) -> None:
     lines = " ".join(message.split())
     click.echo(f"agentmart: {lines}", err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""One `dbt build` inside this process, and its results as Dagster events.
+
+dagster-dbt's own client starts `dbt --version` (3 s, and it asks a package registry) and a second
+interpreter (2 s) before each call; dbt's runner does the same build here without either.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+from dbt.cli.main import dbtRunner
+
+from orchestration.errors import RunFailure
+from orchestration.settings import DBT_PROJECT_DIR, Settings
+from orchestration.warehouse.manifest import MANIFEST_FILE
+
+
+def run_dbt_build(
+    settings: Settings, *, is_full_refresh: bool, select: Sequence[str]
+) -> Mapping[str, Any]:
+    """Build the selected models (all when empty) and run their data tests.
+
+    Returns dbt's run results; a failed test or model is in them.
+
+    Raises:
+        RunFailure: dbt could not run at all; the message holds dbt's own.
+    """
+    settings.export_for_dbt()
+    _share_parse_cache(settings)
+    arguments = [
+        "build",
+        "--project-dir",
+        str(DBT_PROJECT_DIR),
+        "--profiles-dir",
+        str(DBT_PROJECT_DIR),
+        "--target-path",
+        str(settings.dbt_target),
+        "--log-path",
+        str(settings.dbt_target),
+        "--log-level",
+        "none",
+        "--log-level-file",
+        "info",
+        # Unit tests guard changes of the code; they say nothing about this data.
+        "--exclude-resource-type",
+        "unit_test",
+    ]
+    if is_full_refresh:
+        arguments.append("--full-refresh")
+    if select:
+        arguments += ["--select", *select]
+    outcome = dbtRunner().invoke(arguments)
+    if outcome.exception is not None or outcome.result is None:
+        raise RunFailure(f"dbt could not build: {outcome.exception}")
+    results: Mapping[str, Any] = outcome.result.to_dict()
+    return results
+
+
+def dagster_events(
+    context: dg.AssetExecutionContext, results: Mapping[str, Any]
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """A materialisation per model and seed that was built, a check result per data test."""
+    keys = {
+        spec.metadata["dagster_dbt/unique_id"]: spec.key for spec in context.assets_def.specs
+    }
+    checks = {key.name: key for key in context.selected_asset_check_keys}
+    for result in results["results"]:
+        unique_id, status = result["unique_id"], result["status"]
+        name = unique_id.split(".")[2]
+        if unique_id in keys and status == "success":
+            yield dg.MaterializeResult(
+                asset_key=keys[unique_id],
+                metadata={"seconds": round(result["execution_time"], 3)},
+            )
+        elif name in checks and status in ("pass", "warn", "fail", "error"):
+            yield dg.AssetCheckResult(
+                asset_key=checks[name].asset_key,
+                check_name=name,
+                passed=status == "pass",
+                severity=(
+                    dg.AssetCheckSeverity.WARN
+                    if status == "warn"
+                    else dg.AssetCheckSeverity.ERROR
+                ),
+                metadata={"failures": result["failures"] or 0, "message": result["message"] or ""},
+            )
+
+
+def _share_parse_cache(settings: Settings) -> None:
+    cache = MANIFEST_FILE.with_name("partial_parse.msgpack")
+    own = settings.dbt_target / cache.name
+    if cache.exists() and (not own.exists() or own.stat().st_mtime < cache.stat().st_mtime):
+        settings.dbt_target.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(cache, own)

@@ -1,0 +1,47 @@
+"""Ingestion: one asset per stream of the contract, landed by one pass over the landing folder."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from orchestration.contracts.streams import STREAMS
+from orchestration.defs.deployment import Deployment
+from orchestration.ingest.load import load_landing
+
+OWNERS = ["team:data-platform"]
+
+
+@dg.multi_asset(
+    name="landed_extracts",
+    specs=[
+        dg.AssetSpec(
+            key=["raw", stream.name],
+            group_name="ingestion",
+            kinds={"parquet", "duckdb"},
+            owners=OWNERS,
+            description=stream.description,
+        )
+        for stream in STREAMS
+    ],
+)
+def landed_extracts(
+    context: dg.AssetExecutionContext, deployment: Deployment
+) -> Iterator[dg.MaterializeResult]:
+    """Load every new file of the landing folder into the lake."""
+    run = deployment.run_of(context.run_id)
+    report = load_landing(
+        settings=deployment.settings(),
+        landing=deployment.landing_folder(),
+        as_of=run.as_of,
+        on_file=lambda outcome: context.log.info(str(outcome)),
+    )
+    deployment.store().add_counts(run.run_id, {"ingest": report.counts()})
+    for stream, totals in report.streams.items():
+        yield dg.MaterializeResult(
+            asset_key=["raw", stream],
+            metadata={
+                "files": totals.files_new,
+                "dagster/row_count": totals.rows_landed,
+                "quarantined": totals.rows_quarantined,
+            },
+        )

@@ -1,0 +1,53 @@
+"""Reports and their delivery: what is due is made from the published state, then sent."""
+
+import dagster as dg
+
+from orchestration.defs.deployment import Deployment
+from orchestration.defs.ingestion import OWNERS
+from orchestration.defs.publishing import published_database
+from orchestration.delivery import deliver
+from orchestration.reporting.run import make_due_reports
+
+
+@dg.asset(
+    key=["reports", "documents"],
+    group_name="reporting",
+    kinds={"pdf", "csv"},
+    owners=OWNERS,
+    deps=[published_database],
+)
+def report_documents(
+    context: dg.AssetExecutionContext, deployment: Deployment
+) -> dg.MaterializeResult:
+    """The weekly and monthly reports that are due, one of each per scope, and their e-mails."""
+    run = deployment.run_of(context.run_id)
+    made = make_due_reports(settings=deployment.settings(), as_of=run.as_of)
+    deployment.store().add_counts(run.run_id, {"reports": made.counts()})
+    for failure in made.failed:
+        context.log.error(str(failure))
+    return dg.MaterializeResult(
+        metadata={"made": len(made.made), "failed": len(made.failed), "queued": made.queued}
+    )
+
+
+@dg.asset(
+    key=["delivery", "outbox"],
+    group_name="delivery",
+    kinds={"email"},
+    owners=OWNERS,
+    deps=[report_documents],
+)
+def delivered_messages(
+    context: dg.AssetExecutionContext, deployment: Deployment
+) -> dg.MaterializeResult:
+    """The outbox after sending: each message to one recipient, once."""
+    run = deployment.run_of(context.run_id)
+    outcome = deliver(settings=deployment.settings(), as_of=run.as_of)
+    deployment.store().add_counts(run.run_id, {"delivery": outcome.counts()})
+    return dg.MaterializeResult(
+        metadata={
+            "sent": outcome.sent,
+            "written": outcome.written,
+            "undelivered": outcome.undelivered,
+        }
+    )

@@ -1,0 +1,67 @@
+"""Jobs and schedules: what runs when, each with its zone.
+
+A scheduled run covers the same steps as `agentmart run`; the hourly one leaves out what changes once a day.
+"""
+
+import dagster as dg
+
+from orchestration.defs.ingestion import landed_extracts
+from orchestration.defs.publishing import published_database
+from orchestration.defs.reporting import delivered_messages, report_documents
+from orchestration.defs.transformation import warehouse_models
+
+ZONE = "UTC"
+
+_landing = dg.AssetSelection.assets(landed_extracts)
+_models = dg.AssetSelection.assets(warehouse_models)
+_published = dg.AssetSelection.assets(published_database)
+_sending = dg.AssetSelection.assets(report_documents, delivered_messages)
+_daily_only = dg.AssetSelection.groups("insights")
+
+ingestion_job = dg.define_asset_job(
+    "ingestion_job", selection=_landing, description="Load new extracts into the lake."
+)
+warehouse_job = dg.define_asset_job(
+    "warehouse_job",
+    selection=_models | _published | _sending,
+    description="Build, audit and publish everything, then make and send what is due.",
+)
+delivery_job = dg.define_asset_job(
+    "delivery_job",
+    selection=_sending,
+    description="Make the reports that are due and send what the outbox holds.",
+)
+usage_and_revenue_hourly_job = dg.define_asset_job(
+    "usage_and_revenue_hourly_job",
+    selection=_landing | (_models - _daily_only) | _published,
+    description="Load, build and publish all facts and marts; insights stay as they were.",
+)
+insights_daily_job = dg.define_asset_job(
+    "insights_daily_job",
+    selection=_landing | _models | _published,
+    description="Load, build and publish everything, insights included.",
+)
+reports_weekly_job = dg.define_asset_job(
+    "reports_weekly_job",
+    selection=_landing | _models | _published | _sending,
+    description="Everything, then the weekly reports and their e-mails.",
+)
+reports_monthly_job = dg.define_asset_job(
+    "reports_monthly_job",
+    selection=_landing | _models | _published | _sending,
+    description="Everything, then the monthly reports and their e-mails.",
+)
+
+# Minutes differ so that the jobs of one hour queue in the order hourly, daily, reports.
+usage_and_revenue_hourly_job_schedule = dg.ScheduleDefinition(
+    job=usage_and_revenue_hourly_job, cron_schedule="0 * * * *", execution_timezone=ZONE
+)
+insights_daily_job_schedule = dg.ScheduleDefinition(
+    job=insights_daily_job, cron_schedule="15 1 * * *", execution_timezone=ZONE
+)
+reports_weekly_job_schedule = dg.ScheduleDefinition(
+    job=reports_weekly_job, cron_schedule="30 6 * * 1", execution_timezone=ZONE
+)
+reports_monthly_job_schedule = dg.ScheduleDefinition(
+    job=reports_monthly_job, cron_schedule="45 6 1 * *", execution_timezone=ZONE
+)

@@ -1,0 +1,105 @@
+"""The Dagster code location: complete, described, and loaded without touching a deployment."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from orchestration.contracts.streams import STREAMS
+from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.warehouse.manifest import prepare_manifest
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> dg.RepositoryDefinition:
+    prepare_manifest(Settings(home=tmp_path_factory.mktemp("home")))
+    from orchestration.definitions import defs
+
+    return defs().get_repository_def()
+
+
+def _specs(repository: dg.RepositoryDefinition) -> list[dg.AssetSpec]:
+    graph = repository.asset_graph
+    return [
+        spec
+        for definition in repository.assets_defs_by_key.values()
+        for spec in definition.specs
+        if spec.key in graph.executable_asset_keys
+    ]
+
+
+def test_every_stream_of_the_contract_is_an_asset(repository: dg.RepositoryDefinition) -> None:
+    keys = {spec.key.to_user_string() for spec in _specs(repository)}
+    assert {f"raw/{stream.name}" for stream in STREAMS} <= keys
+
+
+def test_every_asset_has_an_owner_a_kind_a_group_and_a_purpose(
+    repository: dg.RepositoryDefinition,
+) -> None:
+    lacking = {
+        spec.key.to_user_string()
+        for spec in _specs(repository)
+        if not (spec.owners and spec.kinds and spec.group_name and spec.description)
+    }
+    assert not lacking
+
+
+def test_groups_follow_the_folders(repository: dg.RepositoryDefinition) -> None:
+    groups = {spec.key.path[-1]: spec.group_name for spec in _specs(repository)}
+    models = PROJECT_ROOT / "dbt_project" / "models"
+    for path in models.rglob("*.sql"):
+        folder = path.relative_to(models).parts
+        expected = f"marts_{folder[1]}" if folder[0] == "marts" else folder[0]
+        assert groups[path.stem] == expected, path
+
+
+def test_data_tests_block(repository: dg.RepositoryDefinition) -> None:
+    checks = [
+        spec
+        for definition in repository.assets_defs_by_key.values()
+        for spec in definition.check_specs
+    ]
+    assert len(checks) > 100
+    assert all(spec.blocking for spec in checks)
+
+
+@pytest.mark.parametrize(
+    ("job", "cron"),
+    [
+        ("usage_and_revenue_hourly_job", "0 * * * *"),
+        ("insights_daily_job", "15 1 * * *"),
+        ("reports_weekly_job", "30 6 * * 1"),
+        ("reports_monthly_job", "45 6 1 * *"),
+    ],
+)
+def test_jobs_run_on_a_schedule_with_an_explicit_zone(
+    repository: dg.RepositoryDefinition, job: str, cron: str
+) -> None:
+    schedule = repository.get_schedule_def(f"{job}_schedule")
+    assert schedule.cron_schedule == cron
+    assert schedule.execution_timezone == "UTC"
+
+
+def test_loading_the_definitions_touches_no_deployment_and_no_network(
+    repository: dg.RepositoryDefinition, tmp_path: Path
+) -> None:
+    code = (
+        "import socket, json\n"
+        "def refuse(*a, **k): raise AssertionError('network')\n"
+        "socket.socket.connect = refuse\n"
+        "from orchestration.definitions import defs\n"
+        "print(json.dumps(sorted(s.name for s in defs().schedules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(PROJECT_ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(json.loads(done.stdout)) == 4
+    assert list(tmp_path.iterdir()) == []

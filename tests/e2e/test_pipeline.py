@@ -1,0 +1,290 @@
+"""The whole path on generated extracts: landing to outbox, twice, and with things going wrong."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import json
+import os
+import re
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.e2e.conftest import AS_OF, DeploymentUnderTest
+from tests.support.command_line import Finished
+
+
+def _line(output: str, name: str) -> str:
+    [line] = [one for one in output.splitlines() if one.strip().startswith(f"{name} ")]
+    return line
+
+
+def _published(deployment: DeploymentUnderTest) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(str(deployment.home / "published" / "agentmart.duckdb"), read_only=True)
+
+
+def _files(folder: Path) -> dict[str, int]:
+    return {
+        str(path.relative_to(folder)): path.stat().st_mtime_ns
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_a_first_run_says_what_it_made(first_run: tuple[DeploymentUnderTest, Finished]) -> None:
+    deployment, finished = first_run
+    assert "succeeded" in finished.stdout.splitlines()[0]
+    assert _line(finished.stdout, "tests").endswith("0 failed")
+    assert re.search(r"reports +[1-9]\d* made, 0 failed", finished.stdout)
+    assert str(deployment.home / "published" / "agentmart.duckdb") in finished.stdout
+
+
+def test_rows_read_are_rows_landed_quarantined_or_ignored(
+    first_run: tuple[DeploymentUnderTest, Finished],
+) -> None:
+    figures = [
+        int(text.replace(",", ""))
+        for text in re.findall(r"([\d,]+) (?:read|landed|quarantined|ignored)", first_run[1].stdout)
+    ]
+    read, landed, quarantined, ignored = figures
+    assert read == landed + quarantined + ignored
+    assert landed > 5_000
+    assert quarantined > 0
+
+
+def test_a_second_run_on_the_same_landing_and_time_changes_nothing(
+    own_deployment: DeploymentUnderTest,
+) -> None:
+    places = [own_deployment.home / name for name in ("lake", "published", "reports", "outbox")]
+    before = [_files(place) for place in places]
+    finished = own_deployment("run", "--as-of", AS_OF)
+    assert finished.exit_code == 0, finished.stderr
+    assert "nothing new" in finished.stdout.splitlines()[0]
+    assert _line(finished.stdout, "files").split()[1] == "0"
+    assert "0 built" in _line(finished.stdout, "models")
+    assert " 0 made" in _line(finished.stdout, "reports")
+    assert " 0 sent, 0 written" in _line(finished.stdout, "messages")
+    assert [_files(place) for place in places] == before
+
+
+def test_published_figures_equal_the_extracts(deployment: DeploymentUnderTest) -> None:
+    """Invocations counted straight from the landing files, without the project's SQL."""
+    seen: dict[str, str] = {}
+    with duckdb.connect() as raw:
+        landing = deployment.home / "landing" / "agent_events"
+        files = [str(path) for path in landing.rglob("*") if ".ndjson" in path.name]
+        rows = raw.execute(
+            "select id, event_type from read_json(?, columns = {id: 'varchar', event_type: 'varchar'},"
+            " format = 'newline_delimited', ignore_errors = true)",
+            [files],
+        ).fetchall()
+    for event_id, event_type in rows:
+        if event_type in ("agent_completed", "agent_errored"):
+            seen[event_id] = event_type
+    with _published(deployment) as mart:
+        published = {
+            row[0]
+            for row in mart.execute("select event_id from core.fct_invocations").fetchall()
+        }
+    # Other formats of the landing hold further rows; every line of JSON that is an invocation and was
+    # not rejected must be there.
+    missing = set(seen) - published
+    with _published(deployment) as mart:
+        rejected = mart.execute(
+            "select coalesce(sum(row_count), 0) from meta.quarantine"
+            " where stream_name = 'agent_events'"
+        ).fetchone()
+    assert rejected is not None
+    assert len(missing) <= rejected[0]
+
+
+def test_readers_get_parquet_with_the_same_rows(deployment: DeploymentUnderTest) -> None:
+    parquet = deployment.home / "published" / "parquet"
+    with _published(deployment) as mart:
+        tables = mart.execute(
+            "select schema_name, table_name from duckdb_tables() where schema_name != 'meta'"
+        ).fetchall()
+        assert len(tables) > 40
+        for schema, table in tables:
+            count = f"select count(*) from {schema}.{table}"
+            copy = f"select count(*) from read_parquet('{parquet}/{schema}/{table}.parquet')"
+            assert mart.execute(count).fetchone() == mart.execute(copy).fetchone(), table
+
+
+def test_every_table_and_column_of_the_published_database_is_described(
+    deployment: DeploymentUnderTest,
+) -> None:
+    with _published(deployment) as mart:
+        tables = mart.execute(
+            "select schema_name || '.' || table_name from duckdb_tables() where comment is null"
+        ).fetchall()
+        columns = mart.execute(
+            "select schema_name || '.' || table_name || '.' || column_name from duckdb_columns()"
+            " where comment is null and not internal and schema_name not in ('meta')"
+        ).fetchall()
+    assert tables == []
+    assert columns == []
+
+
+def test_no_published_column_holds_an_address_a_comment_or_a_message(
+    deployment: DeploymentUnderTest,
+) -> None:
+    with _published(deployment) as mart:
+        texts = mart.execute(
+            "select schema_name, table_name, column_name from duckdb_columns()"
+            " where data_type = 'VARCHAR' and not internal"
+        ).fetchall()
+        for schema, table, column in texts:
+            found = mart.execute(
+                f'select count(*) from {schema}.{table} where "{column}" like ?', ["%@example.%"]
+            ).fetchone()
+            assert found == (0,), (schema, table, column)
+
+
+def test_each_scope_has_its_weekly_and_monthly_report(deployment: DeploymentUnderTest) -> None:
+    with _published(deployment) as mart:
+        counts = mart.execute(
+            "select 1 + (select count(*) from core.dim_tenants where not is_inferred)"
+            " + (select count(*) from core.dim_publishers where not is_inferred)"
+        ).fetchone()
+    assert counts is not None
+    for frequency in ("weekly", "monthly"):
+        made = list((deployment.home / "reports" / frequency).rglob("*.pdf"))
+        assert len(made) >= counts[0]
+        assert all(path.with_suffix(".csv").exists() for path in made)
+        assert all(path.read_bytes().startswith(b"%PDF-") for path in made)
+
+
+def test_each_message_of_the_outbox_is_complete(deployment: DeploymentUnderTest) -> None:
+    messages = sorted((deployment.home / "outbox").glob("*.eml"))
+    assert messages
+    for path in messages:
+        message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+        kinds = {part.get_content_type() for part in message.walk()}
+        assert {"text/plain", "text/html"} <= kinds
+        assert message["To"] and "Analytics Report" in message["Subject"]
+        assert kinds & {"application/pdf", "text/csv"}
+
+
+def test_exports_answer_for_every_scope(deployment: DeploymentUnderTest) -> None:
+    for arguments in (
+        ("usage-summary", "--scope", "platform"),
+        ("usage-by-agent", "--scope", "tenant:t-001"),
+        ("company", "--scope", "platform", "--period", "7d"),
+    ):
+        finished = deployment("export", *arguments, "--as-of", AS_OF)
+        assert finished.exit_code in (0, 2), finished.stderr
+        if finished.exit_code == 0:
+            json.loads(finished.stdout)
+
+
+def test_an_unknown_scope_is_named(deployment: DeploymentUnderTest) -> None:
+    finished = deployment("export", "usage-summary", "--scope", "tenant:nobody")
+    assert finished.exit_code == 2
+    assert "tenant:nobody" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_sql_reads_and_never_writes(deployment: DeploymentUnderTest) -> None:
+    read = deployment("sql", "select count(*) as n from core.fct_invocations", "--format", "json")
+    assert json.loads(read.stdout)[0]["n"] > 0
+    written = deployment("sql", "create table core.mine as select 1 as x")
+    assert written.exit_code == 2
+    assert "read-only" in written.stderr
+
+
+def test_a_late_file_changes_the_past_and_only_adds_to_it(
+    own_deployment: DeploymentUnderTest,
+) -> None:
+    with _published(own_deployment) as mart:
+        before = mart.execute(
+            "select event_date, count(*) from core.fct_invocations group by all"
+        ).fetchall()
+        some = mart.execute(
+            "select agent_id, publisher_id, tenant_id from core.fct_invocations"
+            " join core.dim_agents using (agent_key) join core.dim_publishers"
+            " on dim_publishers.publisher_key = fct_invocations.publisher_key join core.dim_tenants"
+            " on dim_tenants.tenant_key = fct_invocations.tenant_key"
+            " order by event_id limit 1"
+        ).fetchone()
+    assert some is not None
+    late = {
+        "id": "late-event-1",
+        "event_type": "agent_completed",
+        "agent_id": some[0],
+        "publisher_id": some[1],
+        "tenant_id": some[2],
+        "timestamp": "2026-02-10T12:00:00Z",
+        "properties": {"input_tokens": 10, "output_tokens": 5, "cost_usd": "0.25"},
+    }
+    folder = own_deployment.home / "landing" / "agent_events" / "late"
+    folder.mkdir()
+    (folder / "late.ndjson").write_text(json.dumps(late) + "\n")
+    finished = own_deployment("run", "--as-of", AS_OF)
+    assert finished.exit_code == 0, finished.stderr
+    assert _line(finished.stdout, "files").split()[1] == "1"
+    with _published(own_deployment) as mart:
+        after = dict(
+            mart.execute(
+                "select event_date, count(*) from core.fct_invocations group by all"
+            ).fetchall()
+        )
+    changed = {day for day, count in before if after[day] != count}
+    assert {str(day) for day in changed} == {"2026-02-10"}
+    assert sum(after.values()) == sum(count for _, count in before) + 1
+
+
+def test_a_failed_audit_keeps_the_last_published_state_and_status_says_so(
+    own_deployment: DeploymentUnderTest,
+) -> None:
+    """A lake file damaged behind the contract's back: a rating of 9 where 1 to 5 is allowed."""
+    lake = own_deployment.home / "lake" / "raw" / "agent_events"
+    with duckdb.connect() as connection:
+        for path in sorted(lake.rglob("*.parquet")):
+            quoted = str(path).replace("'", "''")
+            found = connection.execute(
+                f"select count(*) from read_parquet('{quoted}', hive_partitioning = false)"
+                " where event_type = 'user_feedback'"
+            ).fetchone()
+            if found and found[0]:
+                damaged = path.with_suffix(".damaged")
+                connection.execute(
+                    f"copy (select * replace (case when rating is not null then 9 end as rating)"
+                    f" from read_parquet('{quoted}', hive_partitioning = false))"
+                    f" to '{damaged}' (format parquet)"
+                )
+                os.replace(damaged, path)
+                break
+    # New data, so that the run has something to build; a code change would do as well.
+    os.remove(own_deployment.home / "warehouse" / "agentmart.duckdb")
+    current = (own_deployment.home / "published" / "current").readlink()
+    finished = own_deployment("run", "--as-of", AS_OF)
+    assert finished.exit_code == 1
+    assert "failed" in finished.stderr
+    assert (own_deployment.home / "published" / "current").readlink() == current
+    status = own_deployment("status")
+    assert "FAILED, readers still see the publication above" in status.stdout
+    assert re.search(r"fail: .*rating", status.stdout)
+
+
+@pytest.mark.parametrize("bad", ["unreadable", "empty", "wrong stream"])
+def test_a_bad_file_is_named_and_everything_else_is_done(
+    own_deployment: DeploymentUnderTest, bad: str
+) -> None:
+    landing = own_deployment.home / "landing"
+    if bad == "unreadable":
+        path = landing / "charges" / "broken.ndjson.gz"
+        path.write_bytes(b"\x1f\x8b\x08this is no gzip stream")
+    elif bad == "empty":
+        path = landing / "charges" / "empty.ndjson"
+        path.touch()
+    else:
+        path = landing / "tool_box" / "calls.ndjson"
+        path.parent.mkdir()
+        path.write_text('{"id": 1}\n')
+    finished = own_deployment("run", "--as-of", AS_OF)
+    assert finished.exit_code == 2
+    assert path.name in finished.stdout + finished.stderr
+    assert "Traceback" not in finished.stderr
