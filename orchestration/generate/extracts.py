@@ -16,9 +16,10 @@ from pathlib import Path
 import duckdb
 
 from orchestration.errors import UserError
+from orchestration.generate.dirt import add_dirt
 
 # Measured over the default set: the turns, tool calls, failures and ratings of one session, in events.
-EVENTS_PER_SESSION = 8.3
+EVENTS_PER_SESSION = 6.7
 
 DAYS_PER_DELIVERY = 7
 
@@ -104,6 +105,8 @@ def write_extracts(*, out: Path, events: int, days: int, seed: int, until: datet
     with duckdb.connect(":memory:", config={"temp_directory": str(spill)}) as connection:
         _write_all(connection, out=partial, events=events, days=days, seed=seed, until=moment)
     shutil.rmtree(spill, ignore_errors=True)
+    add_dirt(out=partial, until=moment)
+    (partial / "README.txt").write_text(_resource("README.txt"), encoding="utf-8")
     if out.exists():
         out.rmdir()
     partial.rename(out)
@@ -160,7 +163,11 @@ def _set_variable(
 
 
 def _sql(name: str) -> str:
-    return (files("orchestration.generate") / f"{name}.sql").read_text(encoding="utf-8")
+    return _resource(f"{name}.sql")
+
+
+def _resource(name: str) -> str:
+    return (files("orchestration.generate") / name).read_text(encoding="utf-8")
 
 
 def _deliver(

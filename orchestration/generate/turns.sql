@@ -196,8 +196,8 @@ ended as (
         draw('error', turn_key)
         < error_rate
         + case
-            when is_burst(sent_at) and agent_no = 7 then 0.45
-            when is_burst(sent_at) then 0.05
+            when is_burst(sent_at) and agent_no = 7 then 0.75
+            when is_burst(sent_at) then 0.08
             else 0
         end as is_errored,
         -- Three quarters of the way Aria moves its traffic to the second model, version by version.

@@ -1,6 +1,6 @@
 -- The synthetic world: who publishes which agent, who uses it, what models cost, how a week looks.
 -- Belongs here: fixed facts and the macros that draw from them. Not here: anything that depends on a day.
--- The story the insights are meant to find is planted in these rows; write_readme in extracts.py lists it.
+-- The story the insights are meant to find is planted in these rows; README.txt lists it.
 
 -- hash() alone combines its arguments by xor, which left two labels correlated by -0.6; hashing once more
 -- brought every pair tried under 0.001.
@@ -98,7 +98,7 @@ from (
         'claude-sonnet-4-20250514', 'claude-3-5-haiku-20241022', 0.15, 1500, 300, 5200, 0.50, 0.020, 4.0,
         ['browser_render', 'directory_lookup']),
     (9, 'agt-atlas', 'Atlas Research', 4, 1, 9, 'chat', 'calls',
-        'gpt-5', 'claude-sonnet-4-20250514', 0.30, 16000, 900, 2600, 0.50, 0.020, 4.4,
+        'gpt-5', 'claude-sonnet-4-20250514', 0.30, 12000, 900, 2600, 0.50, 0.020, 4.4,
         ['web_search', 'read_page', 'run_query']),
     (10, 'agt-scribe', 'Scribe Documents', 5, 3, 6, 'task', 'calls',
         'gpt-4.1-mini', 'gpt-5-mini', 0.35, 2600, 500, 1800, 0.40, 0.015, 4.2,
