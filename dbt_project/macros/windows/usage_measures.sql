@@ -1,0 +1,239 @@
+{#
+    The formulas of usage, each once. Every macro aggregates rows that `rows_in_windows` chose by the given keys, so a
+    window, a day of it, an hour of the day, an agent or a model get the same formula. The caller picks the columns it
+    shows; the engine computes no others.
+#}
+
+{# Of agent messages: rows of fct_invocations. Errored ones carry time too and count in averages (D-05). #}
+{% macro invocation_measures(rows, keys) -%}
+    select
+        {{ keys | join(', ') }},
+        count(*) as agent_messages,
+        count(*) filter (where is_completed) as completed_count,
+        count(*) filter (where is_errored) as errored_count,
+        count(*) filter (where user_key is null) as anonymous_agent_messages,
+        count(*) filter (where primary_model_key is null) as unmodelled_count,
+        count(distinct agent_key) as active_agents,
+        count(distinct tenant_key) as active_tenants,
+        count(distinct publisher_key) as active_publishers,
+        count(llm_latency_ms) as llm_latency_count,
+        {{ exact_average('llm_latency_ms') }} as avg_llm_latency_ms,
+        count(duration_ms) as response_time_count,
+        {{ exact_average('duration_ms') }} as avg_response_time_ms,
+        {{ percentile_cont('duration_ms', 0.5) }} as p50_response_time_ms,
+        {{ percentile_cont('duration_ms', 0.95) }} as p95_response_time_ms,
+        {{ percentile_cont('duration_ms', 0.99) }} as p99_response_time_ms,
+        count(duration_ms) filter (where is_completed) as completed_duration_count,
+        {{ exact_average('duration_ms', where='is_completed') }} as avg_completed_duration_ms,
+        {{ percentile_cont('duration_ms', 0.95, where='is_completed') }} as p95_completed_duration_ms,
+        {{ integer_sum('response_output_tokens', where='llm_latency_ms is not null') }} as timed_output_tokens,
+        {{ integer_sum('llm_latency_ms', where='response_output_tokens is not null') }} as timed_llm_latency_ms,
+        {{ safe_divide(
+            "sum(response_output_tokens) filter (where llm_latency_ms is not null) * 1000",
+            "sum(llm_latency_ms) filter (where response_output_tokens is not null)"
+        ) }} as tokens_per_second,
+        {{ safe_divide('count(*) filter (where is_errored)', 'count(*)') }} as message_error_rate
+    from {{ rows }}
+    group by {{ keys | join(', ') }}
+{%- endmacro %}
+
+{# Of users' messages: rows of fct_user_messages (D-14). #}
+{% macro user_message_measures(rows, keys) -%}
+    select
+        {{ keys | join(', ') }},
+        count(*) as user_messages,
+        count(*) filter (where user_key is null) as anonymous_user_messages,
+        count(distinct user_key) as active_users,
+        count(distinct tenant_key) as messaging_tenants
+    from {{ rows }}
+    group by {{ keys | join(', ') }}
+{%- endmacro %}
+
+{#
+    Of tokens and money: rows of fct_llm_calls that have an owner (D-03). A cost that no record states and no price
+    covers is unknown, so the cost of records that are all unpriced is NULL and not 0 (D-04).
+#}
+{% macro token_measures(rows, keys) -%}
+    select
+        {{ keys | join(', ') }},
+        count(*) as usage_count,
+        {{ integer_sum('input_tokens') }} as input_tokens,
+        {{ integer_sum('output_tokens') }} as output_tokens,
+        {{ integer_sum('total_tokens') }} as total_tokens,
+        {{ integer_sum('cache_read_tokens') }} as cache_read_tokens,
+        {{ integer_sum('cache_write_tokens') }} as cache_write_tokens,
+        {{ integer_sum('reasoning_tokens') }} as reasoning_tokens,
+        cast(sum(cost_usd) as decimal(38, 12)) as cost_usd,
+        cast(coalesce(sum(recorded_cost_usd), 0) as decimal(38, 12)) as recorded_cost_usd,
+        count(*) filter (where cost_basis = 'recorded') as recorded_usage_count,
+        count(*) filter (where cost_basis = 'priced') as priced_usage_count,
+        count(*) filter (where cost_basis = 'unpriced') as unpriced_usage_count,
+        {{ integer_sum('total_tokens', where="cost_basis = 'unpriced'") }} as unpriced_tokens,
+        count(distinct model_key) as model_count,
+        count(distinct tenant_key) as spending_tenants
+    from {{ rows }}
+    where has_owner
+    group by {{ keys | join(', ') }}
+{%- endmacro %}
+
+{# Of sessions: rows of fct_sessions, which belong to their start (X-22). #}
+{% macro session_measures(rows, keys) -%}
+    select
+        {{ keys | join(', ') }},
+        count(*) as sessions,
+        {{ exact_average('duration_s') }} as avg_session_duration_s,
+        {{ median('duration_s') }} as median_session_duration_s,
+        count(*) filter (where message_count = 1) as single_message_session_count,
+        {{ safe_divide('count(*) filter (where message_count = 1)', 'count(*)') }} as single_message_session_rate,
+        {{ integer_sum('message_count') }} as session_message_count,
+        {{ safe_divide('sum(message_count)', 'count(*)') }} as messages_per_session,
+        count(distinct tenant_key) as session_tenants
+    from {{ rows }}
+    group by {{ keys | join(', ') }}
+{%- endmacro %}
+
+{# Select list: counts of a left-joined relation of measures, 0 where it has no row. #}
+{% macro counts_or_zero(columns, relation) -%}
+    {%- for column in columns %}
+        coalesce({{ relation }}.{{ column }}, 0) as {{ column }}{{ "," if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+{# Money of a left-joined relation of measures: 0 where nothing was used, NULL where use could not be priced. #}
+{% macro cost_or_zero(relation) -%}
+    case when {{ relation }}.window_key is null then 0 else {{ relation }}.cost_usd end
+{%- endmacro %}
+
+{# The token columns that every breakdown shows, in their order. #}
+{% macro token_columns() -%}
+    {{ return([
+        'input_tokens',
+        'output_tokens',
+        'total_tokens',
+        'cache_read_tokens',
+        'cache_write_tokens',
+        'reasoning_tokens',
+    ]) }}
+{%- endmacro %}
+
+{#
+    One row per window and local date in it: window_key, date_day, dau, wau, mau. A user is active on a date by a user
+    message; WAU and MAU look back 7 and 30 local dates, before the window's start where they must.
+
+    Each user-day keeps its user counted until 1, 7 or 30 dates later or until the user's next day, whichever comes
+    first; the number of users on a date is then a running sum of changes. That touches each user-day twice, where
+    joining days to the dates they reach would touch it 30 times.
+#}
+{% macro active_users_by_day(windows) -%}
+    with reaching_windows as (
+        select
+            windows.window_key,
+            windows.scope_kind,
+            windows.scope_key,
+            windows.source_name,
+            windows.agent_key,
+            windows.time_zone,
+            windows.start_local,
+            {{ date_add_days('windows.start_local', -29) }} as reach_start_local,
+            windows.end_local,
+            {{ to_utc_timestamp(date_add_days('windows.start_local', -29), 'windows.time_zone') }} as start_at,
+            windows.end_at
+        from {{ windows }} as windows
+    ),
+
+    message_rows as (
+        {{ rows_in_windows(published('fct_user_messages'), 'sent_at', 'reaching_windows') }}
+    ),
+
+    user_days as (
+        select distinct
+            window_key,
+            user_key,
+            local_date
+        from message_rows
+        where user_key is not null
+    ),
+
+    user_spans as (
+        select
+            window_key,
+            local_date,
+            lead(local_date) over (partition by window_key, user_key order by local_date) as next_date
+        from user_days
+    ),
+
+    changes as (
+        select
+            window_key,
+            local_date as date_day,
+            1 as day_users,
+            1 as week_change,
+            1 as month_change
+        from user_spans
+        union all
+        select
+            window_key,
+            least({{ date_add_days('local_date', 7) }}, coalesce(next_date, {{ date_add_days('local_date', 7) }})),
+            0,
+            -1,
+            0
+        from user_spans
+        union all
+        select
+            window_key,
+            least({{ date_add_days('local_date', 30) }}, coalesce(next_date, {{ date_add_days('local_date', 30) }})),
+            0,
+            0,
+            -1
+        from user_spans
+    ),
+
+    changes_by_day as (
+        select
+            window_key,
+            date_day,
+            sum(day_users) as day_users,
+            sum(week_change) as week_change,
+            sum(month_change) as month_change
+        from changes
+        group by window_key, date_day
+    ),
+
+    reach_days as (
+        select
+            reaching_windows.window_key,
+            reaching_windows.start_local,
+            days.date_day
+        from reaching_windows
+        {{ join_dates('reaching_windows.reach_start_local', 'reaching_windows.end_local', 'days') }}
+    ),
+
+    running as (
+        select
+            reach_days.window_key,
+            reach_days.start_local,
+            reach_days.date_day,
+            coalesce(changes_by_day.day_users, 0) as dau,
+            sum(coalesce(changes_by_day.week_change, 0)) over (
+                partition by reach_days.window_key order by reach_days.date_day
+                rows between unbounded preceding and current row
+            ) as wau,
+            sum(coalesce(changes_by_day.month_change, 0)) over (
+                partition by reach_days.window_key order by reach_days.date_day
+                rows between unbounded preceding and current row
+            ) as mau
+        from reach_days
+        left join changes_by_day
+            on reach_days.window_key = changes_by_day.window_key
+            and reach_days.date_day = changes_by_day.date_day
+    )
+
+    select
+        running.window_key,
+        running.date_day,
+        cast(running.dau as bigint) as dau,
+        cast(running.wau as bigint) as wau,
+        cast(running.mau as bigint) as mau
+    from running
+    where running.date_day >= running.start_local
+{%- endmacro %}

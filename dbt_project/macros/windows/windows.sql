@@ -1,0 +1,107 @@
+{#
+    The windows framework. A window is a row: a scope, an optional agent, a time zone and a half-open span of UTC time.
+    Every summary is one macro `<name>_sql(windows)` that takes the name of a relation of such rows and gives one row
+    per window_key (and sub-dimension). The mart over core.dim_windows and the table function over one row made from its
+    arguments are that same macro, so a formula exists once.
+
+    Belongs here: choosing rows for windows, days of windows, and joining a summary back to its window. Does not
+    belong here: any formula.
+
+    A relation of windows has: window_key, scope_kind, scope_id, source_name, scope_key, agent_key, time_zone,
+    window_kind, is_previous, start_local, end_local, start_at, end_at, is_partial.
+
+    Columns of windows are always written with their table in front. In a table function an unqualified `time_zone`
+    would be replaced by the parameter of that name.
+#}
+
+{# A published table without its catalog: a table function must work in a database file opened under any name. #}
+{% macro published(model_name) -%}
+    {{ return(ref(model_name).include(database=false)) }}
+{%- endmacro %}
+
+{#
+    The rows of `relation` (an event fact, or a CTE with its scope columns) that fall into each window: all its columns
+    plus window_key, window_scope_kind, and the local_date and local_hour of the row in the window's zone. Three joins
+    rather than one on a computed scope key: with 2,700 windows on 3 million rows 2.6 s against 129 s.
+#}
+{% macro rows_in_windows(relation, time_column, windows) -%}
+    {%- set scope_conditions = {
+        'platform': "true",
+        'tenant': "windows.scope_key = facts.tenant_key",
+        'publisher': "windows.scope_key = facts.publisher_key",
+    } -%}
+    {%- for scope_kind, condition in scope_conditions.items() %}
+    select
+        facts.*,
+        windows.window_key,
+        windows.scope_kind as window_scope_kind,
+        {{ local_date('facts.' ~ time_column, 'windows.time_zone') }} as local_date,
+        extract(hour from {{ to_local_timestamp('facts.' ~ time_column, 'windows.time_zone') }}) as local_hour
+    from {{ relation }} as facts
+    inner join {{ windows }} as windows
+        on {{ condition }}
+        and windows.scope_kind = '{{ scope_kind }}'
+        and facts.{{ time_column }} >= windows.start_at
+        and facts.{{ time_column }} < windows.end_at
+        and (windows.source_name is null or windows.source_name = facts.source_name)
+        and (windows.agent_key is null or windows.agent_key = facts.agent_key)
+    {{ "union all" if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+{# One row per window and local date in it: window_key, date_day, and the same day's bounds are not needed by anyone. #}
+{% macro days_in_windows(windows) -%}
+    select
+        windows.window_key,
+        days.date_day
+    from {{ windows }} as windows
+    {{ join_dates('windows.start_local', 'windows.end_local', 'days') }}
+{%- endmacro %}
+
+{# A summary with the columns that say whose and when it is. The whole body of a mart is a call of this. #}
+{% macro mart_over_windows(summary_sql) -%}
+    with windows as (
+        select * from {{ published('dim_windows') }}
+    ),
+
+    {{ joined_to_windows(summary_sql) }}
+
+    select * from final
+{%- endmacro %}
+
+{# The CTEs after `windows` of a mart or a table function; the last one is `final`. #}
+{% macro joined_to_windows(summary_sql) -%}
+    summary as (
+        {{ summary_sql }}
+    ),
+
+    final as (
+        select
+            summary.*,
+            windows.scope_kind,
+            windows.scope_id,
+            windows.source_name,
+            windows.time_zone,
+            windows.window_kind,
+            windows.is_previous,
+            windows.start_local,
+            windows.end_local,
+            windows.start_at,
+            windows.end_at,
+            windows.is_partial
+        from summary
+        inner join windows
+            on summary.window_key = windows.window_key
+    )
+{%- endmacro %}
+
+{# A count or whole sum that is zero, not unknown, where there are no rows. #}
+{% macro integer_sum(value, where=none) -%}
+    cast(coalesce(sum({{ value }}){% if where %} filter (where {{ where }}){% endif %}, 0) as bigint)
+{%- endmacro %}
+
+{# A mean as the quotient of two exact integers, so that the order of rows cannot change its digits. #}
+{% macro exact_average(value, where=none) -%}
+    {%- set filter = ' filter (where ' ~ where ~ ')' if where else '' -%}
+    {{ safe_divide('sum(' ~ value ~ ')' ~ filter, 'count(' ~ value ~ ')' ~ filter) }}
+{%- endmacro %}
