@@ -6,7 +6,6 @@ Belongs here: the options, and where the bytes go. Does not belong here: what a 
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -87,7 +86,7 @@ def export(
     one, and --out writes each to a file of its own beside it.
 
     \b
-    Examples:
+    Example:
       agentmart export usage-summary --scope tenant:t1 --period 2026-03 --tz Asia/Kolkata
       agentmart export company --period 30d --format csv --out company.csv
     """
@@ -200,7 +199,7 @@ def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".agentmart-") as folder:
             partial = Path(folder) / path.name
             write(partial)
-            os.replace(partial, path)
+            partial.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)
         raise RunFailure(f"{path} cannot be written ({reason}); choose another --out") from error

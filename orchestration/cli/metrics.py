@@ -41,7 +41,7 @@ def metrics(key: str | None, file_format: str) -> None:
     """Show the metric catalogue, or all that it says about the metric KEY.
 
     \b
-    Examples:
+    Example:
       agentmart metrics
       agentmart metrics cost_per_message_usd
     """

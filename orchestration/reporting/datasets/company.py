@@ -78,6 +78,8 @@ _MODEL_TYPES = {
     "cost_share": "DECIMAL(38,6)",
 }
 
+_DISTRIBUTIONS = {"session_duration": "duration", "messages_per_session": "messages"}
+
 
 def _answer(question: Question, figures: Figures) -> Answer:
     summary = only_row(figures, "usage_summary")
@@ -256,16 +258,16 @@ def _forecast(question: Question, figures: Figures) -> dict[str, Json]:
 
 def _distributions(rows: Sequence[Row]) -> dict[str, Json]:
     return {
-        distribution: [
+        field: [
             {
                 "bin": row["bin_label"],
-                "sessions": count(row, "sessions"),
+                "sessions": count(row, "session_count"),
                 "share": half_up(row["session_share"], 6),
             }
             for row in sorted(rows, key=lambda row: row["bin_order"])
             if row["distribution"] == distribution
         ]
-        for distribution in ("session_duration", "messages_per_session")
+        for field, distribution in _DISTRIBUTIONS.items()
     }
 
 

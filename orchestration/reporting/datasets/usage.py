@@ -76,7 +76,7 @@ def _summary(question: Question, figures: Figures) -> Answer:
     )
 
 
-def _by_agent(question: Question, figures: Figures) -> Answer:
+def _by_agent(_question: Question, figures: Figures) -> Answer:
     rows = sorted(
         figures["usage_by_agent"],
         key=lambda row: (-count(row, "total_tokens"), row["agent_id"], row["agent_key"]),
@@ -116,7 +116,7 @@ def _by_agent(question: Question, figures: Figures) -> Answer:
     )
 
 
-def _by_model(question: Question, figures: Figures) -> Answer:
+def _by_model(_question: Question, figures: Figures) -> Answer:
     rows = sorted(
         figures["usage_by_model"],
         key=lambda row: (-count(row, "total_tokens"), row["model"], row["provider"] or ""),

@@ -1,0 +1,99 @@
+"""A published database made by hand, for tests of what reads one.
+
+Dimensions hold the rows below; each table function gives the rows that a test says, whatever it is
+asked, so that every expected value of a renderer can be derived from the test itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+
+from orchestration.settings import Settings
+
+Rows = Sequence[Mapping[str, object]]
+
+_PARAMETERS = (
+    "scope, start_local, end_local, "
+    "time_zone := 'UTC', source := null, agent := null, as_of := null"
+)
+
+TENANTS: Rows = (
+    {
+        "source_name": "native",
+        "tenant_id": "t1",
+        "tenant_name": "Acme",
+        "time_zone": "Asia/Kolkata",
+    },
+    {"source_name": "native", "tenant_id": "t2", "tenant_name": "Bolt", "time_zone": None},
+    {"source_name": "native", "tenant_id": "shared", "tenant_name": "One", "time_zone": None},
+    {"source_name": "other", "tenant_id": "shared", "tenant_name": "Two", "time_zone": None},
+    {"source_name": "other", "tenant_id": "eu:west", "tenant_name": "Colon", "time_zone": None},
+)
+PUBLISHERS: Rows = (
+    {
+        "source_name": "native",
+        "publisher_id": "p1",
+        "publisher_name": "Maker",
+        "publisher_key": "native:p1",
+    },
+    {
+        "source_name": "native",
+        "publisher_id": "p2",
+        "publisher_name": "Rival",
+        "publisher_key": "native:p2",
+    },
+)
+AGENTS: Rows = (
+    {
+        "source_name": "native",
+        "agent_id": "a1",
+        "agent_name": "Helper",
+        "publisher_key": "native:p1",
+    },
+    {
+        "source_name": "native",
+        "agent_id": "a2",
+        "agent_name": "Seller",
+        "publisher_key": "native:p2",
+    },
+    {
+        "source_name": "other",
+        "agent_id": "a1",
+        "agent_name": "Namesake",
+        "publisher_key": "other:p9",
+    },
+)
+
+
+def publish_by_hand(home: Path, functions: Mapping[str, Rows] | None = None) -> Settings:
+    """Make ``home`` a deployment whose published database holds the dimensions above."""
+    settings = Settings(home=home)
+    settings.published.mkdir(parents=True)
+    with duckdb.connect(str(settings.published_file)) as connection:
+        connection.execute("create schema core")
+        connection.execute("create schema answers")
+        _create(connection, "core.dim_tenants", TENANTS)
+        _create(connection, "core.dim_publishers", PUBLISHERS)
+        _create(connection, "core.dim_agents", AGENTS)
+        for name, rows in (functions or {}).items():
+            _create(connection, f"answers.{name}", rows)
+            connection.execute(f"create macro {name}({_PARAMETERS}) as table from answers.{name}")
+        connection.execute(
+            f"create macro asked({_PARAMETERS}) as table "
+            "select scope as asked_scope, start_local as asked_start, end_local as asked_end, "
+            "time_zone as asked_zone, source as asked_source, agent as asked_agent, "
+            "as_of as asked_as_of"
+        )
+    return settings
+
+
+def _create(connection: duckdb.DuckDBPyConnection, name: str, rows: Rows) -> None:
+    """A table with the columns of the first row; a column that is NULL in all rows is text."""
+    selects = " union all ".join(
+        "select " + ", ".join(f'? as "{column}"' for column in row) for row in rows
+    )
+    values = [value for row in rows for value in row.values()]
+    connection.execute(f"create table {name} as {selects}", values)
