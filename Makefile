@@ -1,0 +1,87 @@
+# `make run` and `make test` on a fresh machine need a Python of at least 3.11 and make, nothing else.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+AS_OF := 2026-03-02T06:00:00Z
+export AGENTMART_HOME ?= $(CURDIR)/data
+
+# Workers of pytest; the four fast lints run beside each other.
+WORKERS ?= auto
+TOGETHER := -j4 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) --no-print-directory
+
+# Debian's own interpreter starts twice as fast as one built without optimisation, and every dbt or Dagster
+# command pays for the start; so it comes first. PYTHON=... overrides.
+PYTHON ?= $(firstword $(foreach name,/usr/bin/python3 python3 python3.14 python3.13 python3.12 python3.11,\
+	$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+
+.PHONY: help
+help:
+	@echo 'make run    generate sample extracts, then run the whole pipeline on them'
+	@echo 'make test   everything: check, and the integration, contract and end-to-end tests'
+	@echo 'make check  the fast half: format, lint, types, SQL, YAML, conventions, unit tests'
+	@echo 'make clean  remove the environment and caches; data/ stays'
+
+.PHONY: run
+run: $(VENV)/.installed
+	@started=$$SECONDS; \
+	if [ ! -d "$$AGENTMART_HOME/landing" ]; then $(BIN)/agentmart generate --out "$$AGENTMART_HOME/landing"; fi; \
+	$(BIN)/agentmart run --as-of $(AS_OF); \
+	echo "make run: $$((SECONDS - started)) s"
+
+.PHONY: test
+test: $(VENV)/.installed
+	@started=$$SECONDS; \
+	$(MAKE) $(TOGETHER) lint-python lint-types lint-sql lint-yaml; \
+	$(BIN)/pytest -n $(WORKERS) tests; \
+	echo "make test: $$((SECONDS - started)) s"
+
+.PHONY: check
+check: $(VENV)/.installed
+	@started=$$SECONDS; \
+	$(MAKE) $(TOGETHER) lint-python lint-types lint-sql lint-yaml test-fast; \
+	echo "make check: $$((SECONDS - started)) s"
+
+.PHONY: lint-python lint-types lint-sql lint-yaml test-fast
+lint-python:
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+lint-types:
+	@$(BIN)/mypy
+
+lint-sql:
+	@$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models
+
+lint-yaml:
+	@$(BIN)/yamllint --strict .
+
+test-fast:
+	@$(BIN)/pytest -q -n 2 tests/conventions tests/unit
+
+.PHONY: clean
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dbt_project/target dbt_project/logs
+
+# uv builds the environment in seconds where pip takes minutes. It is itself installed from the lock, checked by
+# its hash, into an environment of its own that is thrown away. An interpreter may come without ensurepip
+# (Debian leaves it to python3-venv), so any other one may serve for this step.
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo 'No Python of at least 3.11 found; install one, or name it: make PYTHON=/path/to/python' >&2; exit 2; }
+	@started=$$SECONDS; \
+	bootstrap=$$(mktemp -d); trap 'rm -rf "$$bootstrap"' EXIT; \
+	for python in "$(PYTHON)" python3 python3.14 python3.13 python3.12 python3.11; do \
+		rm -rf "$$bootstrap/venv"; \
+		"$$python" -m venv "$$bootstrap/venv" >/dev/null 2>&1 && break; \
+	done; \
+	test -x "$$bootstrap/venv/bin/pip" || { echo 'No Python here can make an environment; install python3-venv' >&2; exit 2; }; \
+	awk '/^uv==/ { wanted = 1; print; next } wanted && /^ / { print; next } { wanted = 0 }' requirements.lock > "$$bootstrap/uv.txt"; \
+	"$$bootstrap/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$$bootstrap/uv.txt"; \
+	uv="$$bootstrap/venv/bin/uv"; \
+	"$$uv" venv --quiet --clear --python "$(PYTHON)" $(VENV); \
+	"$$uv" pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock; \
+	"$$uv" pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --no-index --editable .; \
+	touch $@; \
+	echo "environment: $$((SECONDS - started)) s"
