@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Sequence
+from datetime import UTC
 from decimal import Decimal
 
 from orchestration.reporting.datasets.dataset import (
@@ -20,13 +21,14 @@ from orchestration.reporting.datasets.dataset import (
     Question,
     about,
     count,
+    model_name,
     needs,
     only_row,
 )
 from orchestration.reporting.documents import Json
 from orchestration.reporting.periods import Window, parse_period
 from orchestration.reporting.query import Row
-from orchestration.reporting.rounding import Figure, exact, half_up, ratio, whole
+from orchestration.reporting.rounding import Figure, cut, exact, half_up, ratio, whole
 from orchestration.reporting.tables import Cell, Table
 
 _WEEK = 7
@@ -208,7 +210,7 @@ def _providers(rows: Sequence[Row], summary: Row) -> list[dict[str, Cell]]:
 def _models(rows: Sequence[Row], summary: Row) -> list[dict[str, Cell]]:
     return [
         {
-            "model": row["model"],
+            "model": model_name(row),
             "provider": row["provider"],
             "messages": count(row, "agent_messages"),
             **_tokens(row),
@@ -219,25 +221,32 @@ def _models(rows: Sequence[Row], summary: Row) -> list[dict[str, Cell]]:
         }
         for row in sorted(
             rows,
-            key=lambda row: (-_known(row["cost_usd"]), row["model"], row["provider"] or ""),
+            key=lambda row: (-_known(row["cost_usd"]), model_name(row), row["provider"] or ""),
         )
     ]
 
 
 def _health(row: Row, summary: Row) -> dict[str, Json]:
-    """Uptime and requests are the platform's services, whatever the scope (D-61)."""
+    """Uptime, requests and queue are the platform's services, whatever the scope (D-61)."""
+    peak_at = row["peak_minute_at"]
     return {
-        "uptime_percent": row["uptime_percent"],
+        "scope": "platform",
+        # Cut, not rounded: 99.995 must not read as 100.00 (X-23).
+        "uptime_percent": None if row["uptime"] is None else cut(exact(row["uptime"]) * 100, 2),
+        "uptime_basis": row["uptime_basis"],
         "downtime_minutes": half_up(row["downtime_minutes"], 1),
-        "incident_count": count(row, "incident_count"),
+        "incident_count": row["incident_count"],
         "request_success_rate": half_up(row["request_success_rate"], 4),
         "p50_response_time_s": _seconds(summary["p50_response_time_ms"]),
         "p95_response_time_s": _seconds(summary["p95_response_time_ms"]),
         "p99_response_time_s": _seconds(summary["p99_response_time_ms"]),
-        "max_queue_depth": count(row, "max_queue_depth"),
         "avg_queue_depth": half_up(row["avg_queue_depth"], 1),
+        "p95_queue_depth": half_up(row["p95_queue_depth"], 1),
+        "max_queue_depth": row["max_queue_depth"],
+        "peak_requests_per_minute": half_up(row["peak_requests_per_minute"], 1),
+        "peak_at": None if peak_at is None else peak_at.replace(tzinfo=UTC),
         "capacity_rpm": row["capacity_rpm"],
-        "peak_rpm": half_up(row["peak_rpm"], 1),
+        "capacity_utilisation": half_up(row["capacity_utilisation"], 4),
     }
 
 

@@ -97,6 +97,11 @@ def count(row: Row, column: str) -> int:
     return 0 if value is None else int(value)
 
 
+def model_name(row: Row) -> str:
+    """The model of a row; usage whose model no record names is shown as ``unknown``."""
+    return str(row["model"] or "unknown")
+
+
 def about(question: Question) -> dict[str, Json]:
     """The part of ``extra`` that says whose figures these are and where their data end (D-42)."""
     scope, window = question.scope, question.window

@@ -14,6 +14,7 @@ from orchestration.reporting.datasets.dataset import (
     Question,
     about,
     count,
+    model_name,
     needs,
     only_row,
 )
@@ -119,11 +120,11 @@ def _by_agent(_question: Question, figures: Figures) -> Answer:
 def _by_model(_question: Question, figures: Figures) -> Answer:
     rows = sorted(
         figures["usage_by_model"],
-        key=lambda row: (-count(row, "total_tokens"), row["model"], row["provider"] or ""),
+        key=lambda row: (-count(row, "total_tokens"), model_name(row), row["provider"] or ""),
     )
     records: list[dict[str, Cell]] = [
         {
-            "model": row["model"],
+            "model": model_name(row),
             "message_count": count(row, "agent_messages"),
             **_token_totals(row),
             "avg_response_time_ms": whole(row["avg_llm_latency_ms"]),

@@ -1,0 +1,214 @@
+"""The company dataset: its sections, its daily CSV, its forecast."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from orchestration.reporting.datasets.company import COMPANY
+from orchestration.reporting.datasets.dataset import Answer, Figures
+from orchestration.reporting.tables import to_csv
+from tests.support.questions import question, shape_of
+
+_SUMMARY: dict[str, Any] = {
+    "avg_dau": 12.25,
+    "wau": 30,
+    "mau": 50,
+    "active_users": 40,
+    "active_agents": 2,
+    "sessions": 20,
+    "messages": 90,
+    "user_messages": 45,
+    "agent_messages": 45,
+    "avg_session_duration_s": 512.34,
+    "median_session_duration_s": 400,
+    "messages_per_session": 4.5,
+    "single_message_session_rate": 0.125,
+    "avg_response_time_ms": 1850.5,
+    "p50_response_time_ms": 1800,
+    "p95_response_time_ms": 3200,
+    "p99_response_time_ms": 5100,
+    "message_error_rate": 2 / 45,
+    "cost_usd": Decimal("234.565"),
+    "cost_per_message_usd": Decimal("5.2125555555"),
+    "cost_per_session_usd": Decimal("11.72825"),
+    "cost_per_user_usd": Decimal("5.864125"),
+    "input_tokens": 300,
+    "output_tokens": 200,
+    "total_tokens": 500,
+    "unpriced_usage_count": 0,
+}
+_DAY: dict[str, Any] = {
+    "date_day": date(2026, 3, 13),
+    "dau": 10,
+    "wau": 20,
+    "mau": 30,
+    "sessions": 5,
+    "messages": 16,
+    "cost_usd": Decimal("1.005"),
+    "cost_per_message_usd": Decimal("0.1256250000"),
+    "avg_response_time_ms": 1850.5,
+    "message_error_rate": 0.125,
+    "has_data": True,
+}
+_HEALTH: dict[str, Any] = {
+    "uptime": 0.99995,
+    "uptime_basis": "incidents",
+    "downtime_minutes": 2.16,
+    "incident_count": 1,
+    "request_success_rate": 0.99125,
+    "avg_queue_depth": 0.25,
+    "p95_queue_depth": 2,
+    "max_queue_depth": 9,
+    "peak_requests_per_minute": 123,
+    "peak_minute_at": datetime(2026, 3, 13, 12, 30),
+    "capacity_rpm": 500,
+    "capacity_utilisation": 0.246,
+}
+
+
+def _agent(agent_id: str, cost: str) -> dict[str, Any]:
+    return {
+        **_SUMMARY,
+        "agent_key": f"native:{agent_id}",
+        "agent_id": agent_id,
+        "agent_name": agent_id,
+        "cost_usd": Decimal(cost),
+    }
+
+
+def _model(model: str | None, cost: str | None) -> dict[str, Any]:
+    return {
+        **_SUMMARY,
+        "model": model,
+        "provider": "p",
+        "tokens_per_second": 10,
+        "cost_usd": None if cost is None else Decimal(cost),
+    }
+
+
+def _bin(distribution: str, order: int, label: str) -> dict[str, Any]:
+    return {
+        "distribution": distribution,
+        "bin_order": order,
+        "bin_label": label,
+        "session_count": order,
+        "session_share": 1 / 3,
+    }
+
+
+def _figures(**other: Any) -> Figures:
+    return {
+        "usage_summary": [_SUMMARY],
+        "previous": [dict.fromkeys(_SUMMARY)],
+        "last_week": [{"cost_usd": Decimal("234")}],
+        "week_before": [{"cost_usd": Decimal("203.478")}],
+        "usage_daily": [
+            {**dict.fromkeys(_DAY), "date_day": date(2026, 3, 14), "has_data": False},
+            _DAY,
+        ],
+        "usage_by_agent": [_agent("cheap", "34.565"), _agent("dear", "200")],
+        "usage_by_provider": [
+            {"provider": "openai", "total_tokens": 500, "cost_usd": Decimal("234.565")}
+        ],
+        "usage_by_model": [_model(None, None), _model("m", "234.565")],
+        "health_summary": [_HEALTH],
+        "session_distribution": [
+            _bin("duration", 2, "1-5 min"),
+            _bin("messages", 1, "1-2"),
+            _bin("duration", 1, "< 1 min"),
+        ],
+        **other,
+    }
+
+
+def _answer(**other: Any) -> Answer:
+    return COMPANY.answer(question("2d"), _figures(**other))
+
+
+def _document(**other: Any) -> Any:
+    return _answer(**other).document
+
+
+def test_the_document_has_the_agreed_sections() -> None:
+    assert [key for key in _document() if key != "extra"] == shape_of("company")
+
+
+def test_the_csv_has_one_row_per_day_under_the_agreed_header() -> None:
+    assert to_csv(_answer().tables[0]) == (
+        "date,dau,wau,mau,total_sessions,total_messages,total_cost_usd,cost_per_message_usd,"
+        "avg_response_time_s,error_rate\r\n"
+        "2026-03-13,10,20,30,5,16,1.01,0.125625,1.851,0.125\r\n"
+        "2026-03-14,0,0,0,0,0,,,,\r\n"
+    )
+
+
+def test_days_without_data_are_listed() -> None:
+    assert _document()["extra"]["days_without_data"] == [date(2026, 3, 14)]
+
+
+def test_the_summary_is_rounded_for_reading() -> None:
+    summary = _document()["summary"]
+    assert summary["avg_dau"] == Decimal("12.3")
+    assert summary["total_cost_usd"] == Decimal("234.57")
+    assert summary["cost_per_message_usd"] == Decimal("5.212556")
+    assert summary["error_rate"] == Decimal("0.0444")
+    # 500 tokens over 45 agent messages = 11.1
+    assert summary["avg_tokens_per_message"] == 11
+
+
+def test_agents_and_models_come_by_cost_with_their_exact_share() -> None:
+    document = _document()
+    # 200 / 234.565 = 0.8526421...
+    assert [(agent["agent_id"], agent["cost_share"]) for agent in document["agents"]] == [
+        ("dear", Decimal("0.852642")),
+        ("cheap", Decimal("0.147358")),
+    ]
+    assert [(model["model"], model["cost_share"]) for model in document["models"]] == [
+        ("m", Decimal("1.000000")),
+        ("unknown", None),
+    ]
+
+
+def test_uptime_is_cut_so_that_it_never_reads_as_perfect() -> None:
+    health = _document()["health"]
+    assert health["uptime_percent"] == Decimal("99.99")
+    assert health["peak_at"] == datetime(2026, 3, 13, 12, 30, tzinfo=UTC)
+    assert health["scope"] == "platform"
+
+
+def test_the_forecast_is_the_last_week_spread_over_a_month() -> None:
+    forecast = _document()["forecast"]
+    assert forecast == {
+        "current_weekly_cost_usd": Decimal("234.00"),
+        # 234 x 52 / 12
+        "projected_monthly_cost_usd": Decimal("1014.00"),
+        # 234 / 7 x 31 days of March = 1036.2857...
+        "projected_month_by_days_usd": Decimal("1036.29"),
+        # (234 - 203.478) / 203.478 = 0.15000147...
+        "week_over_week_change": Decimal("0.1500"),
+    }
+
+
+def test_without_a_cost_there_is_no_forecast() -> None:
+    unknown = _document(last_week=[{"cost_usd": None}], week_before=[{"cost_usd": Decimal(0)}])
+    assert set(unknown["forecast"].values()) == {None}
+
+
+def test_the_distributions_come_in_the_order_of_their_bins() -> None:
+    distributions = _document()["distributions"]
+    assert [one["bin"] for one in distributions["session_duration"]] == ["< 1 min", "1-5 min"]
+    assert distributions["messages_per_session"] == [
+        {"bin": "1-2", "sessions": 1, "share": Decimal("0.333333")}
+    ]
+
+
+def test_the_forecast_reads_the_last_seven_complete_days_whatever_the_period() -> None:
+    window = question("2026-01").window
+    last_week, week_before = (COMPANY.needs[name].window for name in ("last_week", "week_before"))
+    assert last_week is not None
+    assert week_before is not None
+    assert (last_week(window).first_day, last_week(window).last_day) == (
+        date(2026, 3, 8),
+        date(2026, 3, 14),
+    )
+    assert week_before(window).last_day == date(2026, 3, 7)
