@@ -7,3 +7,8 @@
 {% macro user_key_of(source_name, tenant_id, user_id) -%}
     ({{ source_name }} || ':' || {{ tenant_id }} || ':' || {{ user_id }})
 {%- endmacro %}
+
+{# The key of a model as usage names it: who bills for it, and its name. NULL without a name. #}
+{% macro model_key_of(model, provider) -%}
+    (coalesce({{ provider }}, '') || '/' || {{ model }})
+{%- endmacro %}

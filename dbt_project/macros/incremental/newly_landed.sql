@@ -1,0 +1,12 @@
+{#
+    The filter of a relation that only grows by what loads bring: every row in a full build, else the rows of loads that
+    no publication holds yet. A load stays pending until a publication, so a build that failed its audit is done again.
+#}
+{% macro is_newly_landed() -%}
+    {%- set loads = source('raw', 'loads') -%}
+    {%- if is_incremental() -%}
+        load_id in (select loads.load_id from {{ loads }} as loads where loads.is_pending)
+    {%- else -%}
+        true
+    {%- endif -%}
+{%- endmacro %}

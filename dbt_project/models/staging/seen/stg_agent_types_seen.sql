@@ -1,0 +1,32 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+) }}
+
+with landed as (
+    select distinct
+        source_name,
+        agent_type_id
+    from {{ source('raw', 'agents') }}
+    where {{ is_newly_landed() }}
+    union
+    select distinct
+        source_name,
+        agent_type_id
+    from {{ source('raw', 'instance_samples') }}
+    where {{ is_newly_landed() }}
+)
+
+{# A repeated build meets the loads it has seen; what is listed is not listed again. #}
+select
+    source_name,
+    agent_type_id
+from landed
+{%- if is_incremental() %}
+except
+select
+    source_name,
+    agent_type_id
+from {{ this }}
+{%- endif %}

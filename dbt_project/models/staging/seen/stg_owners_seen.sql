@@ -1,0 +1,96 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+) }}
+
+with landed as (
+    select distinct
+        source_name,
+        agent_id,
+        publisher_id,
+        tenant_id
+    from {{ source('raw', 'agent_events') }}
+    where {{ is_newly_landed() }}
+    union
+    select distinct
+        source_name,
+        agent_id,
+        publisher_id,
+        tenant_id
+    from {{ source('raw', 'charges') }}
+    where {{ is_newly_landed() }}
+    union
+    select distinct
+        source_name,
+        agent_id,
+        cast(null as {{ dbt.type_string() }}) as publisher_id,
+        tenant_id
+    from {{ source('raw', 'audit_events') }}
+    where {{ is_newly_landed() }}
+    union
+    select distinct
+        source_name,
+        agent_id,
+        cast(null as {{ dbt.type_string() }}) as publisher_id,
+        tenant_id
+    from {{ source('raw', 'quality_scores') }}
+    where {{ is_newly_landed() }}
+    union
+    select distinct
+        source_name,
+        agent_id,
+        cast(null as {{ dbt.type_string() }}) as publisher_id,
+        tenant_id
+    from {{ source('raw', 'conversations') }}
+    where {{ is_newly_landed() }}
+    union
+    select distinct
+        source_name,
+        agent_id,
+        cast(null as {{ dbt.type_string() }}) as publisher_id,
+        tenant_id
+    from {{ source('raw', 'tasks') }}
+    where {{ is_newly_landed() }}
+    union
+    select distinct
+        source_name,
+        agent_id,
+        cast(null as {{ dbt.type_string() }}) as publisher_id,
+        cast(null as {{ dbt.type_string() }}) as tenant_id
+    from {{ source('raw', 'deployments') }}
+    where {{ is_newly_landed() }}
+    union
+    select distinct
+        source_name,
+        agent_id,
+        cast(null as {{ dbt.type_string() }}) as publisher_id,
+        cast(null as {{ dbt.type_string() }}) as tenant_id
+    from {{ source('raw', 'experiments') }}
+    where {{ is_newly_landed() }}
+    union
+    select distinct
+        source_name,
+        cast(null as {{ dbt.type_string() }}) as agent_id,
+        cast(null as {{ dbt.type_string() }}) as publisher_id,
+        tenant_id
+    from {{ source('raw', 'instance_samples') }}
+    where {{ is_newly_landed() }}
+)
+
+{# A repeated build meets the loads it has seen; what is listed is not listed again. #}
+select
+    source_name,
+    agent_id,
+    publisher_id,
+    tenant_id
+from landed
+{%- if is_incremental() %}
+except
+select
+    source_name,
+    agent_id,
+    publisher_id,
+    tenant_id
+from {{ this }}
+{%- endif %}
