@@ -79,8 +79,13 @@ def export(
 ) -> None:
     """Write one DATASET of the published state.
 
-    Datasets: publisher-dashboard, usage-summary, usage-by-agent, usage-by-model, usage-timeline,
-    compliance-summary, compliance-by-agent-type, feedback-summary, feedback-by-agent-type, company.
+    \b
+    Datasets:
+      publisher-dashboard
+      usage-summary, usage-by-agent, usage-by-model, usage-timeline
+      compliance-summary, compliance-by-agent-type
+      feedback-summary, feedback-by-agent-type
+      company
 
     A dataset that holds several lists has several tables: as CSV or Parquet, stdout gets the main
     one, and --out writes each to a file of its own beside it.
