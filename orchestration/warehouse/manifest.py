@@ -139,6 +139,21 @@ def read_audits(run_results: Mapping[str, Any], manifest: Mapping[str, Any]) -> 
     return audits
 
 
+def count_results(run_results: Mapping[str, Any]) -> dict[str, int]:
+    """Models built, and tests by outcome."""
+    counts = {"models": 0, "tests_passed": 0, "tests_warned": 0, "tests_failed": 0, "skipped": 0}
+    for result in run_results["results"]:
+        kind, status = result["unique_id"].partition(".")[0], result["status"]
+        if status == "skipped":
+            counts["skipped"] += 1
+        elif kind in ("model", "seed"):
+            counts["models"] += status == "success"
+        elif kind == "test":
+            outcome = {"pass": "tests_passed", "warn": "tests_warned"}.get(status, "tests_failed")
+            counts[outcome] += 1
+    return counts
+
+
 def _digest_of_project() -> str:
     digest = hashlib.sha256()
     for place in _PARSED:

@@ -145,6 +145,7 @@ def write_run_inputs(
     ]
     loads: list[Mapping[str, object]] = []
     lake_files: list[Mapping[str, object]] = []
+    quarantined: list[Mapping[str, object]] = []
     pending_dates: set[tuple[str, str]] = set()
     for entry in sorted(entries, key=lambda one: one.load_id):
         is_pending = entry.load_id in plan.pending_load_ids
@@ -167,6 +168,16 @@ def write_run_inputs(
                     "is_pending": is_pending,
                 }
             )
+            for reason, row_count in sorted(landed.quarantined_by_reason.items()):
+                quarantined.append(
+                    {
+                        "load_id": entry.load_id,
+                        "source_name": entry.source_name,
+                        "stream_name": stream,
+                        "reason_code": reason,
+                        "row_count": row_count,
+                    }
+                )
             for file in landed.files:
                 lake_files.append(
                     {
@@ -224,7 +235,18 @@ def write_run_inputs(
             [{"stream_name": stream, "event_date": day} for stream, day in sorted(pending_dates)],
             {"stream_name": "varchar", "event_date": "date"},
         )
-        _write_quarantine_counts(connection, settings, entries)
+        _write(
+            connection,
+            settings.run_inputs / "quarantine.parquet",
+            quarantined,
+            {
+                "load_id": "varchar",
+                "source_name": "varchar",
+                "stream_name": "varchar",
+                "reason_code": "varchar",
+                "row_count": "bigint",
+            },
+        )
 
 
 def read_candidate(settings: Settings, *, run_id: int) -> Candidate:
@@ -261,39 +283,6 @@ def _write_candidate(settings: Settings, candidate: Candidate) -> None:
     }
     unfinished.write_text(json.dumps(content), encoding="utf-8")
     os.replace(unfinished, path)
-
-
-def _write_quarantine_counts(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, entries: Sequence[LedgerEntry]
-) -> None:
-    files = sorted(
-        str(settings.lake / "quarantine" / f"{entry.load_id}.parquet")
-        for entry in entries
-        if any(landed.rows_quarantined for landed in entry.streams.values())
-    )
-    target = settings.run_inputs / "quarantine.parquet"
-    columns = "load_id, source_name, stream_name, reason_code"
-    if not files:
-        _write(
-            connection,
-            target,
-            [],
-            {
-                "load_id": "varchar",
-                "source_name": "varchar",
-                "stream_name": "varchar",
-                "reason_code": "varchar",
-                "row_count": "bigint",
-            },
-        )
-        return
-    _copy(
-        connection,
-        target,
-        f"select {columns}, count(*) as row_count from read_parquet($files)"
-        f" group by {columns} order by {columns}",
-        {"files": files},
-    )
 
 
 def _write(

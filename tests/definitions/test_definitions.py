@@ -33,7 +33,7 @@ def _specs(repository: dg.RepositoryDefinition) -> list[dg.AssetSpec]:
 
 def test_every_stream_of_the_contract_is_an_asset(repository: dg.RepositoryDefinition) -> None:
     keys = {spec.key.to_user_string() for spec in _specs(repository)}
-    assert {f"raw/{stream.name}" for stream in STREAMS} <= keys
+    assert {f"raw/{name}" for name in STREAMS} <= keys
 
 
 def test_every_asset_has_an_owner_a_kind_a_group_and_a_purpose(

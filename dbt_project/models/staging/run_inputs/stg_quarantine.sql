@@ -9,7 +9,7 @@ final as (
         source_name,
         stream_name,
         reason_code,
-        rows as row_count
+        row_count
     from written
 )
 

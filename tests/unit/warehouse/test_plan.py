@@ -1,0 +1,153 @@
+"""A build is planned from what is loaded, what is published, and the code."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.errors import RunFailure
+from orchestration.ingest.ledger import LedgerEntry
+from orchestration.settings import Settings
+from orchestration.state.store import Publication
+from orchestration.warehouse.plan import (
+    BuildPlan,
+    fingerprint_code,
+    plan_build,
+    read_candidate,
+    write_run_inputs,
+)
+from tests.support.ledger import ledger_entry
+
+AS_OF = datetime(2026, 3, 2, 6, tzinfo=UTC)
+LATER = datetime(2026, 3, 2, 7, tzinfo=UTC)
+ONE, TWO, THREE = ledger_entry("one"), ledger_entry("two"), ledger_entry("three")
+
+
+def _published(*, is_complete: bool = True) -> Publication:
+    return Publication(
+        publication_id=1,
+        run_id=1,
+        as_of=AS_OF,
+        code_fingerprint="code",
+        is_complete=is_complete,
+        load_ids=frozenset({"one", "two"}),
+    )
+
+
+def _plan(
+    entries: Sequence[LedgerEntry],
+    last: Publication | None,
+    *,
+    as_of: datetime = AS_OF,
+    code: str = "code",
+    warehouse_exists: bool = True,
+) -> BuildPlan:
+    return plan_build(
+        entries=entries,
+        last=last,
+        as_of=as_of,
+        code_fingerprint=code,
+        warehouse_exists=warehouse_exists,
+    )
+
+
+def test_nothing_is_to_be_done_for_the_same_loads_time_and_code() -> None:
+    plan = _plan([ONE, TWO], _published())
+    assert plan.is_nothing
+    assert not plan.pending_load_ids
+
+
+def test_new_loads_are_pending_and_only_they() -> None:
+    plan = _plan([ONE, TWO, THREE], _published())
+    assert not plan.is_nothing and not plan.is_full_refresh
+    assert plan.pending_load_ids == {"three"}
+
+
+def test_a_moved_as_of_time_builds_with_nothing_pending() -> None:
+    plan = _plan([ONE, TWO], _published(), as_of=LATER)
+    assert not plan.is_nothing and not plan.is_full_refresh
+    assert not plan.pending_load_ids
+
+
+def test_a_partial_publication_is_completed() -> None:
+    assert not _plan([ONE, TWO], _published(is_complete=False)).is_nothing
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        _plan([ONE, TWO], None),
+        _plan([ONE, TWO], _published(), code="changed"),
+        _plan([ONE, TWO], _published(), warehouse_exists=False),
+        _plan([ONE], _published()),
+    ],
+    ids=["nothing published", "code changed", "warehouse lost", "a published load is gone"],
+)
+def test_everything_is_rebuilt_when_the_warehouse_cannot_be_trusted(plan: BuildPlan) -> None:
+    assert plan.is_full_refresh
+    assert plan.pending_load_ids == plan.load_ids
+
+
+def test_the_fingerprint_follows_models_macros_and_reference_data(tmp_path: Path) -> None:
+    for folder in ("dbt_project/models", "dbt_project/macros", "seeds/reference"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "dbt_project" / "dbt_project.yml").write_text("name: x\n")
+    seen = {fingerprint_code(tmp_path)}
+    for changed in ("dbt_project/models/a.sql", "dbt_project/macros/b.sql", "seeds/reference/c.csv"):
+        (tmp_path / changed).write_text("1")
+        seen.add(fingerprint_code(tmp_path))
+    (tmp_path / "dbt_project" / "README.md").write_text("not code")
+    seen.add(fingerprint_code(tmp_path))
+    assert len(seen) == 4
+
+
+def test_run_inputs_list_loads_files_pending_dates_and_rejected_rows(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, time_zone="Europe/Berlin")
+    new = ledger_entry(
+        "three",
+        event_dates=("2026-02-27", "2026-03-01"),
+        quarantined_by_reason={"missing_required": 3},
+    )
+    entries = [ONE, TWO, new]
+    write_run_inputs(
+        settings,
+        entries=entries,
+        plan=_plan(entries, _published()),
+        run_id=7,
+        as_of=AS_OF,
+        is_complete=True,
+    )
+    with duckdb.connect() as connection:
+
+        def rows(name: str, columns: str) -> list[tuple[object, ...]]:
+            file = settings.run_inputs / f"{name}.parquet"
+            return connection.execute(
+                f"select {columns} from read_parquet('{file}') order by all"
+            ).fetchall()
+
+        assert rows("run_context", "*") == [("7", datetime(2026, 3, 2, 6), "Europe/Berlin")]
+        assert rows("loads", "load_id, is_pending") == [
+            ("one", False),
+            ("three", True),
+            ("two", False),
+        ]
+        assert rows("pending_event_dates", "*") == [
+            ("charges", date(2026, 2, 27)),
+            ("charges", date(2026, 3, 1)),
+        ]
+        assert len(rows("lake_files", "path")) == 4
+        assert rows("quarantine", "load_id, stream_name, reason_code, row_count") == [
+            ("three", "charges", "missing_required", 3)
+        ]
+
+
+def test_a_candidate_that_another_run_rebuilt_is_not_published(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    write_run_inputs(
+        settings, entries=[ONE], plan=_plan([ONE], None), run_id=1, as_of=AS_OF, is_complete=True
+    )
+    assert read_candidate(settings, run_id=1).load_ids == {"one"}
+    with pytest.raises(RunFailure, match="run 1 rebuilt the warehouse"):
+        read_candidate(settings, run_id=2)
