@@ -7,13 +7,15 @@ a window. Does not belong here: any formula (those are the table functions') and
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from orchestration.errors import RunFailure
+from orchestration.errors import RunFailure, UserError
 from orchestration.warehouse.duckdb import open_published
 
 if TYPE_CHECKING:
@@ -35,13 +37,13 @@ class Published:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
 
-    def rows(
-        self, sql: str, parameters: Mapping[str, object] | Sequence[object] | None = None
-    ) -> list[Row]:
-        """Run one statement with bound parameters and return its rows."""
-        cursor = self._connection.execute(sql, _used(sql, parameters))
+    def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
+        """Run one statement, its ``$name`` parameters replaced by values, and return its rows."""
+        values = parameters or {}
+        statement = _PARAMETER.sub(lambda match: _literal(values[match[1]]), sql)
+        cursor = self._connection.execute(statement)
         names = [column[0] for column in cursor.description or ()]
-        return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def function(self, name: str, *, scope: Scope, window: Window) -> list[Row]:
         """The rows of the table function ``name`` for a scope and a window.
@@ -100,11 +102,31 @@ def read_published(settings: Settings) -> Iterator[Published]:
         connection.close()
 
 
-def _used(
-    sql: str, parameters: Mapping[str, object] | Sequence[object] | None
-) -> Mapping[str, object] | Sequence[object] | None:
-    """DuckDB refuses named parameters that a statement does not mention."""
-    if not isinstance(parameters, Mapping):
-        return parameters
-    mentioned = set(_PARAMETER.findall(sql))
-    return {name: value for name, value in parameters.items() if name in mentioned}
+def _literal(value: object) -> str:
+    """The value as SQL text.
+
+    Not bound by the driver, because DuckDB imports pandas to look at a bound value: 0.36 s of the
+    0.7 s that an export took. A quote is the only character with a meaning inside a DuckDB string.
+
+    Raises:
+        UserError: the text holds a NUL character, which ends a statement.
+    """
+    match value:
+        case None:
+            return "null"
+        case bool() | int() | Decimal():
+            return str(value)
+        case datetime():
+            if value.tzinfo is not None:
+                raise TypeError(f"{value!r} has a zone; stored times are UTC without one")
+            return f"timestamp '{value.isoformat(sep=' ')}'"
+        case date():
+            return f"date '{value.isoformat()}'"
+        case str():
+            if "\0" in value:
+                raise UserError(f"{value!r} holds a NUL character; write it without")
+            return "'" + value.replace("'", "''") + "'"
+        case list() | tuple():
+            return f"[{', '.join(_literal(member) for member in value)}]"
+        case _:
+            raise TypeError(f"{value!r} cannot be written as SQL")

@@ -1,16 +1,20 @@
-"""The published database is read through bound parameters and says plainly when it cannot be."""
+"""The published database is read with values that stay values, and says plainly when it cannot
+be."""
 
-from datetime import UTC, datetime
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from orchestration.errors import AgentmartError, RunFailure
+from orchestration.errors import AgentmartError, RunFailure, UserError
 from orchestration.reporting.periods import parse_period
 from orchestration.reporting.query import read_published
 from orchestration.reporting.scopes import Scope, ScopeKind
-from orchestration.settings import Settings
+from orchestration.settings import PROJECT_ROOT, Settings
 from tests.support.published import publish_by_hand
 
 _AS_OF = datetime(2026, 3, 15, 12, tzinfo=UTC)
@@ -47,6 +51,55 @@ def test_no_id_can_be_run_as_sql(tmp_path: Path) -> None:
     with read_published(publish_by_hand(tmp_path)) as published:
         (row,) = published.function("asked", scope=_scope(_HOSTILE, _HOSTILE), window=_WINDOW)
     assert (row["asked_scope"], row["asked_agent"]) == (f"tenant:{_HOSTILE}", _HOSTILE)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "x' or '1'='1",
+        "''",
+        "'",
+        "\\'; drop table t; --",
+        "$scope",
+        "line\nbreak",
+        "Ünïcode ☃",
+        "",
+        None,
+        -7,
+        True,
+        Decimal("12.50"),
+        date(2026, 3, 1),
+        datetime(2026, 3, 1, 2, 3, 4, 567),
+        ["a'b", "c"],
+    ],
+)
+def test_a_value_arrives_as_it_was_given(tmp_path: Path, value: object) -> None:
+    with read_published(publish_by_hand(tmp_path)) as published:
+        (row,) = published.rows("select $value as value", {"value": value, "unused": 1})
+    assert row["value"] == value
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [("a\0b", UserError), (datetime(2026, 3, 1, tzinfo=UTC), TypeError), (0.5, TypeError)],
+)
+def test_a_value_that_could_mean_something_else_is_refused(
+    tmp_path: Path, value: object, error: type[Exception]
+) -> None:
+    with read_published(publish_by_hand(tmp_path)) as published, pytest.raises(error):
+        published.rows("select $value", {"value": value})
+
+
+def test_asking_does_not_import_pandas() -> None:
+    script = """
+import sys, datetime, duckdb
+from orchestration.reporting.query import Published
+values = {"text": "x", "time": datetime.datetime(2026, 3, 1)}
+Published(duckdb.connect()).rows("select $text, $time", values)
+sys.exit("pandas" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT_ROOT, check=False)
+    assert done.returncode == 0
 
 
 def test_a_name_that_is_no_function_name_is_refused(tmp_path: Path) -> None:
