@@ -59,7 +59,7 @@
     ),
 
     incidents as (
-        select * from {{ published('fct_incidents') }}
+        select * from {{ ref('fct_incidents') }}
     ),
 
     checks as (
@@ -72,7 +72,7 @@
                     {{ timestamp_add_seconds('samples.sampled_at', 'samples.interval_s') }}
                 )
             ) as valid_to
-        from {{ published('fct_health_samples') }} as samples
+        from {{ ref('fct_health_samples') }} as samples
     ),
 
     incident_count as (
@@ -141,7 +141,7 @@
             spans.start_at,
             spans.end_at,
             checks.*,
-            {{ safe_divide('checks.requests * 60', 'checks.interval_s') }} as requests_per_min
+            {{ safe_divide('checks.requests * 60', 'checks.interval_s') }} as requests_per_minute
         from spans
         inner join checks
             on checks.sampled_at >= spans.start_at
@@ -161,8 +161,8 @@
             max(queue_depth) as max_queue_depth,
             {{ exact_average('queue_depth') }} as avg_queue_depth,
             {{ percentile_cont('queue_depth', 0.95) }} as p95_queue_depth,
-            count(*) filter (where queue_depth = 0) as empty_queue_sample_count,
-            max({{ safe_divide('requests_per_min', 'capacity_rpm') }}) as peak_utilisation_rate
+            count(*) filter (where queue_depth = 0) as zero_queue_sample_count,
+            max({{ safe_divide('requests_per_minute', 'capacity_rpm') }}) as capacity_utilisation
         from check_rows
         group by start_at, end_at
     ),
@@ -173,7 +173,7 @@
             start_at,
             end_at,
             {{ timestamp_floor('sampled_at', 60) }} as minute_at,
-            sum(requests_per_min) as requests_per_min,
+            sum(requests_per_minute) as requests_per_minute,
             sum(capacity_rpm) as capacity_rpm
         from check_rows
         group by start_at, end_at, {{ timestamp_floor('sampled_at', 60) }}
@@ -184,10 +184,10 @@
             minutes.*,
             row_number() over (
                 partition by start_at, end_at
-                order by requests_per_min desc, minute_at
+                order by requests_per_minute desc, minute_at
             ) as place
         from minutes
-        where requests_per_min is not null
+        where requests_per_minute is not null
     ),
 
     capacity_by_span as (
@@ -243,12 +243,18 @@
         downtime.uptime_basis,
         cast(downtime.window_s as decimal(18, 6)) as window_s,
         cast(downtime.downtime_s as decimal(18, 6)) as downtime_s,
+        {{ safe_divide('downtime.downtime_s', '60') }} as downtime_minutes,
         cast(downtime.unannounced_downtime_s as decimal(18, 6)) as unannounced_downtime_s,
-        {{ safe_divide('downtime.window_s - downtime.downtime_s', 'downtime.window_s') }} as uptime_rate,
+        {{ safe_divide('downtime.window_s - downtime.downtime_s', 'downtime.window_s') }} as uptime,
+        {# Truncated, never rounded: 99.995% must not read 100%. -#}
+        cast({{ integer_divide(
+            'cast((downtime.window_s - downtime.downtime_s) * 1000000 as bigint) * 10000',
+            'cast(downtime.window_s * 1000000 as bigint)'
+        ) }} * cast(0.01 as decimal(3, 2)) as decimal(5, 2)) as uptime_percent,
         {{ safe_divide(
             'downtime.window_s - downtime.unannounced_downtime_s',
             'downtime.window_s'
-        ) }} as uptime_excluding_maintenance_rate,
+        ) }} as uptime_excluding_maintenance,
         case
             when downtime.uptime_basis = 'incidents' then coalesce(incidents_by_span.incident_count, 0)
         end as incident_count,
@@ -266,13 +272,13 @@
         samples_by_span.avg_queue_depth,
         samples_by_span.p95_queue_depth,
         {{ safe_divide(
-            'samples_by_span.empty_queue_sample_count',
+            'samples_by_span.zero_queue_sample_count',
             'samples_by_span.queue_sample_count'
-        ) }} as empty_queue_rate,
-        ranked_minutes.requests_per_min as peak_requests_per_min,
+        ) }} as zero_queue_share,
+        ranked_minutes.requests_per_minute as peak_rpm,
         ranked_minutes.minute_at as peak_minute_at,
         cast(capacity_by_span.capacity_rpm as bigint) as capacity_rpm,
-        samples_by_span.peak_utilisation_rate
+        samples_by_span.capacity_utilisation
     from {{ windows }} as windows
     left join downtime
         on windows.start_at = downtime.start_at

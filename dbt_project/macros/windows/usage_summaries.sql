@@ -3,19 +3,19 @@
 {# One row per window. #}
 {% macro usage_summary_sql(windows) -%}
     with invocation_rows as (
-        {{ rows_in_windows(published('fct_invocations'), 'responded_at', windows) }}
+        {{ rows_in_windows(ref('fct_invocations'), 'responded_at', windows) }}
     ),
 
     message_rows as (
-        {{ rows_in_windows(published('fct_user_messages'), 'sent_at', windows) }}
+        {{ rows_in_windows(ref('fct_user_messages'), 'sent_at', windows) }}
     ),
 
     token_rows as (
-        {{ rows_in_windows(published('fct_llm_calls'), 'used_at', windows) }}
+        {{ rows_in_windows(ref('fct_llm_calls'), 'used_at', windows) }}
     ),
 
     session_rows as (
-        {{ rows_in_windows(published('fct_sessions'), 'started_at', windows) }}
+        {{ rows_in_windows(ref('fct_sessions'), 'started_at', windows) }}
     ),
 
     agent_messages as (
@@ -134,19 +134,19 @@
 {% macro usage_by_agent_sql(windows) -%}
     {%- set cell = ['window_key', 'agent_key'] -%}
     with invocation_rows as (
-        {{ rows_in_windows(published('fct_invocations'), 'responded_at', windows) }}
+        {{ rows_in_windows(ref('fct_invocations'), 'responded_at', windows) }}
     ),
 
     message_rows as (
-        {{ rows_in_windows(published('fct_user_messages'), 'sent_at', windows) }}
+        {{ rows_in_windows(ref('fct_user_messages'), 'sent_at', windows) }}
     ),
 
     token_rows as (
-        {{ rows_in_windows(published('fct_llm_calls'), 'used_at', windows) }}
+        {{ rows_in_windows(ref('fct_llm_calls'), 'used_at', windows) }}
     ),
 
     session_rows as (
-        {{ rows_in_windows(published('fct_sessions'), 'started_at', windows) }}
+        {{ rows_in_windows(ref('fct_sessions'), 'started_at', windows) }}
     ),
 
     agent_messages as (
@@ -186,10 +186,6 @@
         group by window_key, agent_key
     ),
 
-    hidden_cells as (
-        {{ suppressed_cells('cells', 'cells.agent_key', 'cells.tenant_count', windows) }}
-    ),
-
     measured as (
         select
             cells.window_key,
@@ -212,10 +208,10 @@
             sessions.avg_session_duration_s,
             sessions.median_session_duration_s,
             sessions.messages_per_session,
-            {{ safe_divide('tokens.total_tokens', 'agent_messages.agent_messages') }} as avg_tokens_per_message,
+            {{ safe_divide('coalesce(tokens.total_tokens, 0)', 'agent_messages.agent_messages') }} as avg_tokens_per_message,
             {{ safe_divide_money(cost_or_zero('tokens'), 'agent_messages.agent_messages') }} as cost_per_message_usd,
             {{ counts_or_zero(['active_tenants'], 'agent_messages') }},
-            hidden_cells.window_key is not null as is_suppressed
+            cells.tenant_count
         from cells
         left join agent_messages
             on cells.window_key = agent_messages.window_key
@@ -229,19 +225,26 @@
         left join sessions
             on cells.window_key = sessions.window_key
             and cells.agent_key = sessions.agent_key
-        left join hidden_cells
-            on cells.window_key = hidden_cells.window_key
-            and cells.agent_key = hidden_cells.cell_key
+    ),
+
+    flagged as (
+        {{ flag_suppressed_cells(
+            'measured',
+            windows,
+            part_of=['window_key'],
+            size='messages',
+            cell='agent_key',
+            tenants='tenant_count'
+        ) }}
     )
 
     select
-        measured.window_key,
-        measured.agent_key,
+        flagged.window_key,
+        flagged.agent_key,
         agents.agent_id,
         agents.agent_name,
         agents.agent_type_name,
-        {{ unless_suppressed(
-            [
+        {%- for column in [
                 'agent_messages',
                 'completed_count',
                 'errored_count',
@@ -266,14 +269,13 @@
                 'avg_tokens_per_message',
                 'cost_per_message_usd',
                 'active_tenants',
-            ],
-            'measured',
-            'measured.is_suppressed'
-        ) }},
-        measured.is_suppressed
-    from measured
-    left join {{ published('dim_agents') }} as agents
-        on measured.agent_key = agents.agent_key
+            ] %}
+        {{ unless_suppressed(column) }},
+        {%- endfor %}
+        flagged.is_suppressed
+    from flagged
+    left join {{ ref('dim_agents') }} as agents
+        on flagged.agent_key = agents.agent_key
 {%- endmacro %}
 
 {#
@@ -305,11 +307,11 @@
 {% macro usage_by_model_part_sql(windows, cell_key, usage_cell, message_cell, attributes) -%}
     {%- set cell = ['window_key', cell_key] -%}
     with invocation_rows as (
-        {{ rows_in_windows(published('fct_invocations'), 'responded_at', windows) }}
+        {{ rows_in_windows(ref('fct_invocations'), 'responded_at', windows) }}
     ),
 
     usage_rows as (
-        {{ rows_in_windows(published('fct_llm_calls'), 'used_at', windows) }}
+        {{ rows_in_windows(ref('fct_llm_calls'), 'used_at', windows) }}
     ),
 
     message_rows as (
@@ -375,10 +377,6 @@
         group by window_key, {{ cell_key }}
     ),
 
-    hidden_cells as (
-        {{ suppressed_cells('cells', 'cells.' ~ cell_key, 'cells.tenant_count', windows) }}
-    ),
-
     measured as (
         select
             cells.window_key,
@@ -394,7 +392,7 @@
             agent_messages.tokens_per_second,
             agent_messages.message_error_rate,
             {{ counts_or_zero(['active_tenants'], 'agent_messages') }},
-            hidden_cells.window_key is not null as is_suppressed
+            cells.tenant_count
         from cells
         left join agent_messages
             on cells.window_key = agent_messages.window_key
@@ -402,19 +400,26 @@
         left join tokens
             on cells.window_key = tokens.window_key
             and cells.{{ cell_key }} = tokens.{{ cell_key }}
-        left join hidden_cells
-            on cells.window_key = hidden_cells.window_key
-            and cells.{{ cell_key }} = hidden_cells.cell_key
+    ),
+
+    flagged as (
+        {{ flag_suppressed_cells(
+            'measured',
+            windows,
+            part_of=['window_key'],
+            size='total_tokens',
+            cell=cell_key,
+            tenants='tenant_count'
+        ) }}
     )
 
     select
-        measured.window_key,
-        measured.{{ cell_key }},
+        flagged.window_key,
+        flagged.{{ cell_key }},
         {%- for attribute in attributes %}
         models.{{ attribute }},
         {%- endfor %}
-        {{ unless_suppressed(
-            ['agent_messages', 'errored_count', 'usage_count'] + token_columns() + [
+        {%- for column in ['agent_messages', 'errored_count', 'usage_count'] + token_columns() + [
                 'cost_usd',
                 'unpriced_usage_count',
                 'unpriced_tokens',
@@ -426,15 +431,14 @@
                 'tokens_per_second',
                 'message_error_rate',
                 'active_tenants',
-            ],
-            'measured',
-            'measured.is_suppressed'
-        ) }},
-        measured.is_suppressed
-    from measured
+            ] %}
+        {{ unless_suppressed(column) }},
+        {%- endfor %}
+        flagged.is_suppressed
+    from flagged
     {%- if attributes %}
-    left join {{ published('dim_models') }} as models
-        on measured.model_key = models.model_key
+    left join {{ ref('dim_models') }} as models
+        on flagged.model_key = models.model_key
     {%- endif %}
 {%- endmacro %}
 
@@ -445,19 +449,19 @@
 {% macro usage_daily_sql(windows) -%}
     {%- set day = ['window_key', 'local_date'] -%}
     with invocation_rows as (
-        {{ rows_in_windows(published('fct_invocations'), 'responded_at', windows) }}
+        {{ rows_in_windows(ref('fct_invocations'), 'responded_at', windows) }}
     ),
 
     message_rows as (
-        {{ rows_in_windows(published('fct_user_messages'), 'sent_at', windows) }}
+        {{ rows_in_windows(ref('fct_user_messages'), 'sent_at', windows) }}
     ),
 
     token_rows as (
-        {{ rows_in_windows(published('fct_llm_calls'), 'used_at', windows) }}
+        {{ rows_in_windows(ref('fct_llm_calls'), 'used_at', windows) }}
     ),
 
     session_rows as (
-        {{ rows_in_windows(published('fct_sessions'), 'started_at', windows) }}
+        {{ rows_in_windows(ref('fct_sessions'), 'started_at', windows) }}
     ),
 
     agent_messages as (
@@ -523,7 +527,7 @@
 {% macro usage_hourly_sql(windows) -%}
     {%- set hour = ['window_key', 'local_hour'] -%}
     with invocation_rows as (
-        {{ rows_in_windows(published('fct_invocations'), 'responded_at', windows) }}
+        {{ rows_in_windows(ref('fct_invocations'), 'responded_at', windows) }}
     ),
 
     agent_messages as (
@@ -557,7 +561,7 @@
 #}
 {% macro session_distribution_sql(windows) -%}
     with session_rows as (
-        {{ rows_in_windows(published('fct_sessions'), 'started_at', windows) }}
+        {{ rows_in_windows(ref('fct_sessions'), 'started_at', windows) }}
     ),
 
     values_of_sessions as (
@@ -580,7 +584,7 @@
             bins.session_bin_key,
             count(*) as session_count
         from values_of_sessions
-        inner join {{ published('dim_session_bins') }} as bins
+        inner join {{ ref('dim_session_bins') }} as bins
             on values_of_sessions.distribution = bins.distribution
             and values_of_sessions.session_value >= bins.lower_bound
             and (bins.upper_bound is null or values_of_sessions.session_value < bins.upper_bound)
@@ -596,7 +600,7 @@
             bins.bin_label,
             coalesce(binned.session_count, 0) as session_count
         from {{ windows }} as windows
-        cross join {{ published('dim_session_bins') }} as bins
+        cross join {{ ref('dim_session_bins') }} as bins
         left join binned
             on windows.window_key = binned.window_key
             and bins.session_bin_key = binned.session_bin_key

@@ -14,11 +14,6 @@
     would be replaced by the parameter of that name.
 #}
 
-{# A published table without its catalog: a table function must work in a database file opened under any name. #}
-{% macro published(model_name) -%}
-    {{ return(ref(model_name).include(database=false)) }}
-{%- endmacro %}
-
 {#
     The rows of `relation` (an event fact, or a CTE with its scope columns) that fall into each window: all its columns
     plus window_key, window_scope_kind, and the local_date and local_hour of the row in the window's zone. Three joins
@@ -49,8 +44,8 @@
     {%- endfor %}
 {%- endmacro %}
 
-{# One row per window and local date in it: window_key, date_day, and the same day's bounds are not needed by anyone. #}
-{% macro days_in_windows(windows) -%}
+{# One row per window and local date of it: window_key, date_day. #}
+{% macro days_of_windows(windows) -%}
     select
         windows.window_key,
         days.date_day
@@ -61,7 +56,7 @@
 {# A summary with the columns that say whose and when it is. The whole body of a mart is a call of this. #}
 {% macro mart_over_windows(summary_sql) -%}
     with windows as (
-        select * from {{ published('dim_windows') }}
+        select * from {{ ref('dim_windows') }}
     ),
 
     {{ joined_to_windows(summary_sql) }}

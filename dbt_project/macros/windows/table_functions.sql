@@ -1,0 +1,202 @@
+{#
+    Table functions of the published database: each summary for any scope, span and zone, by the same macro as its mart.
+
+    Belongs here: which summaries are functions, their common parameters, and how a call becomes one row of windows. Does
+    not belong here: any formula. A new summary is one line in table_function_registry().
+#}
+
+{# Name of the function, the macro that gives the rows, and what one row is. #}
+{% macro table_function_registry() -%}
+    {{ return([
+        {
+            'name': 'usage_summary',
+            'summary_sql': usage_summary_sql('windows'),
+            'description': 'One row: messages, users, sessions, tokens, cost and response times of the scope in the span.',
+        },
+        {
+            'name': 'usage_by_agent',
+            'summary_sql': usage_by_agent_sql('windows'),
+            'description': 'One row per agent that was used in the span.',
+        },
+        {
+            'name': 'usage_by_model',
+            'summary_sql': usage_by_model_sql('windows'),
+            'description': 'One row per model that was used in the span.',
+        },
+        {
+            'name': 'usage_by_provider',
+            'summary_sql': usage_by_provider_sql('windows'),
+            'description': 'One row per model provider that was used in the span.',
+        },
+        {
+            'name': 'usage_daily',
+            'summary_sql': usage_daily_sql('windows'),
+            'description': 'One row per local date of the span, dates without data included.',
+        },
+        {
+            'name': 'usage_hourly',
+            'summary_sql': usage_hourly_sql('windows'),
+            'description': 'One row per local hour of the day, over all days of the span.',
+        },
+        {
+            'name': 'session_distribution',
+            'summary_sql': session_distribution_sql('windows'),
+            'description': 'One row per bin of the length of sessions, and of their number of messages.',
+        },
+        {
+            'name': 'health_summary',
+            'summary_sql': health_summary_sql('windows'),
+            'description': "One row: uptime, requests and queues of the platform's services, whatever the scope.",
+        },
+    ]) }}
+{%- endmacro %}
+
+{# Parameters that every table function has, in order; those with a default can be left out or named. #}
+{% macro table_function_parameters() -%}
+    {{ return(
+        "scope, start_local, end_local, time_zone := 'UTC', source := null, agent := null, as_of := null"
+    ) }}
+{%- endmacro %}
+
+{#
+    The statement that makes a table function in the published database. The relations in it lose their catalog: a
+    function that names one would break in a file of another name.
+#}
+{% macro table_function_ddl(name, summary_sql) -%}
+    {%- set body -%}
+        with {{ windows_of_parameters() }},
+
+        {{ joined_to_windows(summary_sql) }}
+
+        select * from final
+    {%- endset -%}
+    {{ return(create_table_function(
+        name,
+        table_function_parameters(),
+        body | replace(adapter.quote(target.database) ~ '.', '')
+    )) }}
+{%- endmacro %}
+
+{#
+    The CTE `windows` with the one row that the parameters mean, or a message that says what is wrong with them. The
+    parameters are renamed at once, because inside a table function their names stand for their values wherever they
+    are written without a table.
+#}
+{% macro windows_of_parameters() -%}
+    parameters as (
+        select
+            cast(scope as {{ dbt.type_string() }}) as scope_text,
+            cast(start_local as timestamp) as start_wall,
+            cast(end_local as timestamp) as end_wall,
+            cast(time_zone as {{ dbt.type_string() }}) as zone,
+            cast(source as {{ dbt.type_string() }}) as wanted_source,
+            cast(agent as {{ dbt.type_string() }}) as wanted_agent,
+            coalesce(cast(as_of as timestamp), run_context.as_of) as data_until
+        from {{ ref('run_context') }} as run_context
+    ),
+
+    known_scopes as (
+        select
+            'platform' as scope_text,
+            'platform' as scope_kind,
+            'platform' as scope_id,
+            parameters.wanted_source as source_name,
+            '*' as scope_key
+        from parameters
+        union all
+        select
+            'tenant:' || tenants.tenant_id,
+            'tenant',
+            tenants.tenant_id,
+            tenants.source_name,
+            tenants.tenant_key
+        from {{ ref('dim_tenants') }} as tenants
+        union all
+        select
+            'publisher:' || publishers.publisher_id,
+            'publisher',
+            publishers.publisher_id,
+            publishers.source_name,
+            publishers.publisher_key
+        from {{ ref('dim_publishers') }} as publishers
+    ),
+
+    found_scopes as (
+        select
+            count(*) as match_count,
+            min(known_scopes.scope_kind) as scope_kind,
+            min(known_scopes.scope_id) as scope_id,
+            min(known_scopes.source_name) as source_name,
+            min(known_scopes.scope_key) as scope_key
+        from known_scopes
+        inner join parameters
+            on known_scopes.scope_text = parameters.scope_text
+            and (parameters.wanted_source is null or parameters.wanted_source = known_scopes.source_name)
+    ),
+
+    found_agents as (
+        select
+            count(*) as match_count,
+            min(agents.agent_key) as agent_key
+        from {{ ref('dim_agents') }} as agents
+        cross join parameters
+        cross join found_scopes
+        where
+            agents.agent_id = parameters.wanted_agent
+            and (found_scopes.source_name is null or found_scopes.source_name = agents.source_name)
+    ),
+
+    windows as (
+        select
+            'requested' as window_key,
+            case
+                when found_scopes.match_count = 0 then {{ raise_error(
+                    "'unknown scope ' || coalesce(parameters.scope_text, 'NULL')"
+                    ~ " || coalesce(' in source ' || parameters.wanted_source, '')"
+                    ~ " || ': use platform, tenant:ID or publisher:ID of core.dim_tenants and core.dim_publishers'"
+                ) }}
+                when found_scopes.match_count > 1 then {{ raise_error(
+                    "'scope ' || parameters.scope_text || ' exists in several sources: name one, source := ...'"
+                ) }}
+                when parameters.wanted_agent is not null and found_agents.match_count = 0 then {{ raise_error(
+                    "'unknown agent ' || parameters.wanted_agent || ': use an agent_id of core.dim_agents'"
+                ) }}
+                when parameters.wanted_agent is not null and found_agents.match_count > 1 then {{ raise_error(
+                    "'agent ' || parameters.wanted_agent || ' exists in several sources: name one, source := ...'"
+                ) }}
+                when parameters.end_wall < parameters.start_wall then {{ raise_error(
+                    "'the span ends before it starts: start_local must not be after end_local'"
+                ) }}
+                else found_scopes.scope_kind
+            end as scope_kind,
+            found_scopes.scope_id,
+            found_scopes.source_name,
+            found_scopes.scope_key,
+            case when parameters.wanted_agent is not null then found_agents.agent_key end as agent_key,
+            parameters.zone as time_zone,
+            'requested' as window_kind,
+            false as is_previous,
+            cast(parameters.start_wall as date) as start_local,
+            {# The first date that is no part of it: a span may end within a day, and ends with the as-of day. -#}
+            greatest(
+                cast(parameters.start_wall as date),
+                least(
+                    case
+                        when parameters.end_wall > cast(cast(parameters.end_wall as date) as timestamp)
+                            then {{ date_add_days('cast(parameters.end_wall as date)', 1) }}
+                        else cast(parameters.end_wall as date)
+                    end,
+                    {{ date_add_days(local_date('parameters.data_until', 'parameters.zone'), 1) }}
+                )
+            ) as end_local,
+            {{ to_utc_timestamp('parameters.start_wall', 'parameters.zone') }} as start_at,
+            greatest(
+                {{ to_utc_timestamp('parameters.start_wall', 'parameters.zone') }},
+                least({{ to_utc_timestamp('parameters.end_wall', 'parameters.zone') }}, parameters.data_until)
+            ) as end_at,
+            {{ to_utc_timestamp('parameters.end_wall', 'parameters.zone') }} > parameters.data_until as is_partial
+        from parameters
+        cross join found_scopes
+        cross join found_agents
+    )
+{%- endmacro %}

@@ -1,0 +1,1 @@
+{{ mart_over_windows(health_summary_sql('windows')) }}

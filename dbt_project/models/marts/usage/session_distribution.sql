@@ -1,0 +1,1 @@
+{{ mart_over_windows(session_distribution_sql('windows')) }}
