@@ -6,7 +6,9 @@ with calendar as (
     select
         cast(day_no as integer) as day_no,
         getvariable('first_day') + cast(day_no as integer) as day
-    from range(cast(getvariable('last_day') - getvariable('first_day') as bigint) + 1) as numbers (day_no)
+    from
+        range(cast(getvariable('last_day') - getvariable('first_day') as bigint) + 1)
+            as numbers (day_no)
 ),
 
 weighted as (
@@ -24,7 +26,8 @@ weighted as (
 counted as (
     select
         *,
-        cast(round(getvariable('total_sessions') * weight / sum(weight) over ()) as bigint) as sessions
+        cast(round(getvariable('total_sessions') * weight / sum(weight) over ()) as bigint)
+            as sessions
     from weighted
 )
 

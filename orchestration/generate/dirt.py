@@ -1,7 +1,7 @@
-"""The dirt of real deliveries: a file sent again, rows sent again with changes, rows that break the contract.
+"""The dirt of real deliveries: files sent again, rows sent again and changed, broken rows.
 
-Belongs here: faults added to finished extracts, few and known, listed in README.txt. Does not belong here:
-late and doubled rows, which are drawn with the rows themselves (turns.sql).
+Belongs here: faults added to finished extracts, few and known, listed in README.txt. Does not
+belong here: late and doubled rows, which are drawn with the rows themselves (turns.sql).
 """
 
 from __future__ import annotations

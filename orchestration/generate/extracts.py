@@ -1,8 +1,8 @@
 """Synthetic extracts of every stream of the contract, made by DuckDB from a seed.
 
-Belongs here: the order in which the SQL beside this module runs, and how its rows are cut into files, with a
-little of the dirt real deliveries have. Does not belong here: what the rows say (the .sql files), reading
-extracts (ingest/).
+Belongs here: the order in which the SQL beside this module runs, and how its rows are cut into
+files. Does not belong here: what the rows say (the .sql files), the faults of real deliveries
+(dirt.py), reading extracts (ingest/).
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ import duckdb
 from orchestration.errors import UserError
 from orchestration.generate.dirt import add_dirt
 
-# Measured over the default set: the turns, tool calls, failures and ratings of one session, in events.
+# Measured over the default set: events that a session comes to, with its tool calls and ratings.
 EVENTS_PER_SESSION = 6.7
 
 DAYS_PER_DELIVERY = 7
 
 # A chunk is planned once whatever its size (0.3 s) and held in memory: about 1 GB at this size.
-_EVENTS_PER_CHUNK = 400_000
+EVENTS_PER_CHUNK = 400_000
 
-# Days (counted from 0) on which the producer of agent events sends something else than plain ndjson.
+# On these days of ten the producer of agent events sends something else than plain ndjson.
 _EVENT_SUFFIXES = {4: "ndjson.gz", 7: "ndjson.zst", 8: "parquet"}
 
 _COPY_OPTIONS = {
@@ -42,7 +42,7 @@ _COPY_OPTIONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Stream:
-    """How one stream is delivered. ``every`` is the number of days between two files, 0 as rows come."""
+    """How one stream is delivered: a file ``every`` so many days, or (0) on each day with rows."""
 
     name: str
     key: str
@@ -83,9 +83,9 @@ STEADY_STREAMS = (
 
 
 def write_extracts(*, out: Path, events: int, days: int, seed: int, until: datetime) -> None:
-    """Write about ``events`` agent events, and what belongs to them, over the ``days`` before ``until``.
+    """Write about ``events`` agent events, and what belongs to them, over ``days`` days.
 
-    The day of ``until`` itself is begun and left open. The same arguments give the same bytes.
+    The day of ``until`` follows these, begun and left open. The same arguments give the same bytes.
 
     Raises:
         UserError: an argument is out of range, or ``out`` already holds something.
@@ -132,7 +132,7 @@ def _write_all(
     for script in ("world", "calendar", "streams"):
         connection.execute(_sql(script))
     turns, outcomes = _sql("turns"), _sql("outcomes")
-    chunk_days = max(1, _EVENTS_PER_CHUNK * days // events)
+    chunk_days = max(1, EVENTS_PER_CHUNK * days // events)
     for chunk_from in range(0, days + 1, chunk_days):
         chunk_to = min(days, chunk_from + chunk_days - 1)
         _set_variable(connection, "chunk_from", first_day + timedelta(days=chunk_from), "date")

@@ -1,5 +1,5 @@
--- What comes of a chunk's sessions: conversations, tasks, judged quality and charges. Belongs here: rows about a
--- session or a day as a whole. Not here: the turns themselves (turns.sql).
+-- What comes of a chunk's sessions: conversations, tasks, judged quality and charges. Belongs here:
+-- rows about a session or a day as a whole. Not here: the turns themselves (turns.sql).
 
 create or replace temp table chunk_ends as
 with summed as (
@@ -40,8 +40,12 @@ with ended as (
 
 states as (
     select
-        first_at as updated_at, 'open' as status, cast(null as timestamp) as ended_at,
-        cast(null as boolean) as escalated, cast(null as integer) as satisfaction_score, *
+        first_at as updated_at,
+        'open' as status,
+        cast(null as timestamp) as ended_at,
+        cast(null as boolean) as escalated,
+        cast(null as integer) as satisfaction_score,
+        *
         exclude (final_status, is_escalated)
     from ended
     union all
@@ -50,10 +54,19 @@ states as (
             when 'completed' then last_at + to_milliseconds(5000)
             else last_at + to_seconds(1800)
         end,
-        final_status, last_at, is_escalated,
+        final_status,
+        last_at,
+        is_escalated,
         case
             when final_status = 'completed' and draw('survey', session_no) < 0.25
-                then greatest(1, least(5, cast(round(rating_base + 0.8 * bell('survey', session_no)) as integer)))
+                then
+                    greatest(
+                        1,
+                        least(
+                            5,
+                            cast(round(rating_base + 0.8 * bell('survey', session_no)) as integer)
+                        )
+                    )
         end,
         * exclude (final_status, is_escalated)
     from ended
@@ -81,38 +94,61 @@ insert into out_tasks
 with timed as (
     select
         *,
-        first_at - to_milliseconds(cast(1000 * skewed(6, 0.8, 'queue', session_no) as bigint)) as created_at,
+        first_at
+        - to_milliseconds(cast(1000 * skewed(6, 0.8, 'queue', session_no) as bigint)) as created_at,
         case
             when outcome < 0.03 then 'cancelled'
             when outcome < 0.03 + case agent_no when 11 then 0.14 else 0.05 end then 'failed'
             else 'completed'
         end as final_status,
-        1 + case when draw('attempts', session_no) < 0.12 then 1 + cast(mix('attempts', session_no) % 2 as integer) else 0 end
+        1
+        + case
+            when
+                draw('attempts', session_no) < 0.12
+                then 1 + cast(mix('attempts', session_no) % 2 as integer)
+            else 0
+        end
             as attempts
     from chunk_ends
     where usage_kind <> 'chat'
 ),
 
 states as (
-    select created_at as updated_at, 'queued' as status, * exclude (final_status, attempts),
-        cast(null as timestamp) as task_started_at, cast(null as timestamp) as task_ended_at,
+    select
+        created_at as updated_at,
+        'queued' as status,
+        * exclude (final_status, attempts),
+        cast(null as timestamp) as task_started_at,
+        cast(null as timestamp) as task_ended_at,
         cast(null as integer) as attempts
     from timed
     union all
-    select first_at, 'running', * exclude (final_status, attempts), first_at, null, 1
+    select
+        first_at,
+        'running',
+        * exclude (final_status, attempts),
+        first_at,
+        null,
+        1
     from timed
     where final_status <> 'cancelled'
     union all
     select
-        last_at + to_milliseconds(200), final_status, * exclude (final_status, attempts),
-        case when final_status <> 'cancelled' then first_at end, last_at, attempts
+        last_at + to_milliseconds(200),
+        final_status,
+        * exclude (final_status, attempts),
+        case when final_status <> 'cancelled' then first_at end,
+        last_at,
+        attempts
     from timed
 ),
 
 priced as (
     select
         states.*,
-        pico_to_usd(states.input_tokens * models.input_pico + states.output_tokens * models.output_pico)
+        pico_to_usd(
+            states.input_tokens * models.input_pico + states.output_tokens * models.output_pico
+        )
             as task_cost_usd
     from states
     inner join models on states.main_model = models.model
@@ -148,7 +184,8 @@ insert into out_quality_scores
 with judged as (
     select
         *,
-        cast(cast(last_at as date) + 1 as timestamp) + to_seconds(3 * 3600 + cast(mix('judge', session_no) % 1800 as bigint))
+        cast(cast(last_at as date) + 1 as timestamp)
+        + to_seconds(3 * 3600 + cast(mix('judge', session_no) % 1800 as bigint))
             as judged_at
     from chunk_ends
     where usage_kind = 'chat' and draw('judged', session_no) < 0.06
@@ -163,7 +200,15 @@ select
     agent_id,
     ['accuracy', 'helpfulness', 'tone', 'completeness'][1 + dimension_no] as dimension,
     cast(
-        greatest(1, least(5, rating_base - 0.4 * least(error_count, 2) + 0.5 * bell('score', session_no * 4 + dimension_no)))
+        greatest(
+            1,
+            least(
+                5,
+                rating_base
+                - 0.4 * least(error_count, 2)
+                + 0.5 * bell('score', session_no * 4 + dimension_no)
+            )
+        )
         as decimal(3, 1)
     ) as score,
     judged_at,
@@ -198,7 +243,10 @@ subscribed as (
     where
         day(chunk_days.day) = 1
         or chunk_days.day
-        = (select min(days.day) from days where days.progress >= chunk_placements.active_from)
+        = (
+            select min(days.day) from days
+            where days.progress >= chunk_placements.active_from
+        )
 ),
 
 raised as (
@@ -251,8 +299,14 @@ with booked as (
     union all
     -- A refund of a part, two days later.
     select
-        'refund', charge_no + 1000000000, tenant_no, agent_no,
-        charged_at + to_days(2), cast(amount * 0.5 as decimal(14, 2)), null, null
+        'refund',
+        charge_no + 1000000000,
+        tenant_no,
+        agent_no,
+        charged_at + to_days(2),
+        cast(amount * 0.5 as decimal(14, 2)),
+        null,
+        null
     from chunk_charges
     where draw('refund', charge_no) < case kind when 'usage' then 0.02 else 0.04 end
 )
@@ -281,18 +335,28 @@ where booked.charged_at < getvariable('until') and booked.amount > 0;
 -- What the providers will bill: the priced tokens of the day, summed until the bill is made.
 insert into provider_spend
 with used as (
-    select day, model, input_tokens, output_tokens
+    select
+        day,
+        model,
+        input_tokens,
+        output_tokens
     from chunk_turns
     where tokens_basis <> 'calls'
     union all
-    select day, model, call_input, call_output
+    select
+        day,
+        model,
+        call_input,
+        call_output
     from chunk_calls
 )
 
 select
     used.day,
     models.provider,
-    sum(pico_to_usd(used.input_tokens * models.input_pico + used.output_tokens * models.output_pico)) as spend_usd
+    sum(
+        pico_to_usd(used.input_tokens * models.input_pico + used.output_tokens * models.output_pico)
+    ) as spend_usd
 from used
 inner join models on used.model = models.model
 where models.input_pico is not null

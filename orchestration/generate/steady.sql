@@ -1,5 +1,6 @@
--- Streams that do not grow with use: gauges, health, incidents, deployments, bills, names and settings.
--- Belongs here: rows made once per set. Not here: rows that follow from sessions (turns.sql, outcomes.sql).
+-- Streams that do not grow with use: gauges, health, incidents, deployments, bills, names and
+-- settings. Belongs here: rows made once per set. Not here: rows that follow from sessions
+-- (turns.sql, outcomes.sql).
 
 create table ticks as
 select
@@ -12,7 +13,11 @@ from range(
 create table out_instance_samples as
 with sampled as (
     select
-        tick, delivered_on, type_no, agent_type_id, cast(null as varchar) as tenant_id,
+        tick,
+        delivered_on,
+        type_no,
+        agent_type_id,
+        cast(null as varchar) as tenant_id,
         running_instances(type_no, peak_instances, tick) as running_instances
     from ticks
     cross join agent_types
@@ -20,7 +25,11 @@ with sampled as (
     where draw('sample lost', type_no * 100000000 + epoch(tick) // 300) >= 0.0125
     union all
     select
-        tick, delivered_on, 1, 'type-support', tenants.tenant_id,
+        tick,
+        delivered_on,
+        1,
+        'type-support',
+        tenants.tenant_id,
         tenant_instances(tenants.tenant_no, tick)
     from ticks
     cross join tenants
@@ -42,7 +51,12 @@ with raised as (
     select
         incident_no,
         service,
-        cast(getvariable('first_day') + cast(floor(share * (getvariable('last_day') - getvariable('first_day'))) as integer) as timestamp)
+        cast(
+            getvariable('first_day')
+            + cast(
+                floor(share * (getvariable('last_day') - getvariable('first_day'))) as integer
+            ) as timestamp
+        )
         + to_seconds(after_s) as started_at,
         duration_s,
         is_maintenance
@@ -56,10 +70,16 @@ with raised as (
 ),
 
 states as (
-    select *, started_at + to_seconds(60) as updated_at, cast(null as timestamp) as ended_at
+    select
+        *,
+        started_at + to_seconds(60) as updated_at,
+        cast(null as timestamp) as ended_at
     from raised
     union all
-    select *, started_at + to_seconds(duration_s + 120), started_at + to_seconds(duration_s)
+    select
+        *,
+        started_at + to_seconds(duration_s + 120),
+        started_at + to_seconds(duration_s)
     from raised
 )
 
@@ -79,12 +99,18 @@ where updated_at < getvariable('until');
 create table out_health_samples as
 with loads as (
     select
-        tick, delivered_on, service, service_no, capacity_rpm,
+        tick,
+        delivered_on,
+        service,
+        service_no,
+        capacity_rpm,
         draw('health', service_no * 100000000 + epoch(tick) // 300) as noise,
         greatest(0.04, sin(pi() * (hour(tick) + minute(tick) / 60.0 - 4) / 18))
         * case when isodow(tick) >= 6 then 0.4 else 1.0 end as daily
     from ticks
-    cross join (values ('gateway', 1, 500), ('workers', 2, 300)) as services (service, service_no, capacity_rpm)
+    cross join
+        (values ('gateway', 1, 500), ('workers', 2, 300))
+            as services (service, service_no, capacity_rpm)
 ),
 
 used as (
@@ -107,7 +133,9 @@ used as (
 ),
 
 requested as (
-    select *, cast(round(capacity_rpm * 5 * utilisation) as bigint) as requests
+    select
+        *,
+        cast(round(capacity_rpm * 5 * utilisation) as bigint) as requests
     from used
 )
 
@@ -122,10 +150,14 @@ select
     cast(
         round(
             requests
-            * case when not is_up then 0.9 when is_burst(tick) then 0.06 + 0.03 * noise else 0.004 + 0.006 * noise end
+            * case
+                when not is_up then 0.9 when is_burst(tick) then 0.06 + 0.03 * noise else
+                    0.004 + 0.006 * noise
+            end
         ) as bigint
     ) as failed_requests,
-    cast(case when is_burst(tick) then 52 + 40 * noise else 6 * noise * daily end as bigint) as queue_depth,
+    cast(case when is_burst(tick) then 52 + 40 * noise else 6 * noise * daily end as bigint)
+        as queue_depth,
     capacity_rpm,
     1 as copies
 from requested;
@@ -141,7 +173,11 @@ with versions as (
     cross join agents
     where days.day_no % 20 = 0
     union all
-    select 'agt-deal-desk', day, version, 5
+    select
+        'agt-deal-desk',
+        day,
+        version,
+        5
     from days
     cross join (values ('2.0.0'), ('2.1.0')) as arms (version)
     where day_no = (select max(day_no) + 1 from days) // 2
@@ -154,7 +190,8 @@ select
     agent_id,
     agent_version,
     stamp(cast(day as timestamp) + to_seconds(600 + agent_no * 60)) as deployed_at,
-    case when agent_version like '2.%' then 'Arm of an experiment' else 'Scheduled release' end as note,
+    case when agent_version like '2.%' then 'Arm of an experiment' else 'Scheduled release' end
+        as note,
     1 as copies
 from versions
 where cast(day as timestamp) + to_seconds(600 + agent_no * 60) < getvariable('until');
@@ -177,32 +214,50 @@ select
     provider,
     period_start,
     period_end,
-    -- Bills differ a little from the list prices; one provider's by more than a reader should accept.
-    cast(spend_usd * case provider when 'anthropic' then 1.115 when 'openai' then 1.012 else 1.0 end as decimal(14, 2)) as amount,
+    -- Bills differ a little from the list prices; one provider's by more than a reader should
+    -- accept.
+    cast(
+        spend_usd
+        * case provider
+            when 'anthropic' then 1.115 when 'openai' then 1.012 else 1.0
+        end as decimal(14, 2)
+    ) as amount,
     'USD' as currency,
     1 as copies
 from months
 where cast(period_end as timestamp) + to_seconds(7200) < getvariable('until');
 
--- Names and settings are true from a moment before the first day; changes follow on a day of the set.
+-- Names and settings are true from a moment before the first day; changes follow on a day of the
+-- set.
 create macro before_first(offset_s) as
-    cast(getvariable('first_day') as timestamp) - to_days(1) + to_seconds(offset_s);
+cast(getvariable('first_day') as timestamp) - to_days(1) + to_seconds(offset_s);
 
 create macro at_share(share, offset_s) as
-    cast(
-        getvariable('first_day')
-        + cast(floor(share * (getvariable('last_day') - getvariable('first_day'))) as integer) as timestamp
-    ) + to_seconds(offset_s);
+cast(
+    getvariable('first_day')
+    + cast(
+        floor(share * (getvariable('last_day') - getvariable('first_day'))) as integer
+    ) as timestamp
+) + to_seconds(offset_s);
 
 create table out_publishers as
 with states as (
-    select publisher_id, publisher_name, before_first(0) as updated_at
+    select
+        publisher_id,
+        publisher_name,
+        before_first(0) as updated_at
     from publishers
     where publisher_no <> 5
     union all
-    select 'pub-harbor', 'Harbor and Pine Studio', before_first(0)
+    select
+        'pub-harbor',
+        'Harbor and Pine Studio',
+        before_first(0)
     union all
-    select 'pub-harbor', 'Harbor & Pine', at_share(0.4, 36000)
+    select
+        'pub-harbor',
+        'Harbor & Pine',
+        at_share(0.4, 36000)
 )
 
 select
@@ -216,7 +271,12 @@ from states;
 
 create table out_agents as
 with current_agents as (
-    select agents.agent_id, agents.agent_name, agent_types.agent_type_id, agent_types.agent_type_name, publishers.publisher_id
+    select
+        agents.agent_id,
+        agents.agent_name,
+        agent_types.agent_type_id,
+        agent_types.agent_type_name,
+        publishers.publisher_id
     from agents
     inner join agent_types on agents.type_no = agent_types.type_no
     inner join publishers on agents.publisher_no = publishers.publisher_no
@@ -226,12 +286,20 @@ states as (
     select
         agent_id,
         case agent_id when 'agt-root' then 'IT Root' else agent_name end as agent_name,
-        agent_type_id, agent_type_name, publisher_id,
+        agent_type_id,
+        agent_type_name,
+        publisher_id,
         before_first(0) as updated_at
     from current_agents
     union all
     -- Renamed in the middle of the set.
-    select agent_id, agent_name, agent_type_id, agent_type_name, publisher_id, at_share(0.5, 32400)
+    select
+        agent_id,
+        agent_name,
+        agent_type_id,
+        agent_type_name,
+        publisher_id,
+        at_share(0.5, 32400)
     from current_agents
     where agent_id = 'agt-root'
 )
@@ -254,32 +322,53 @@ with settings as (
         tenants.*,
         case plan_tier when 'enterprise' then 365 when 'pro' then 90 else 30 end as retention_days,
         tenant_no = 6 as legal_hold,
-        case when tenant_no % 3 > 0 then cast(case use_case when 'support' then 9.2 when 'sales' then 27.5 else 16 end as decimal(10, 2)) end
+        case
+            when
+                tenant_no % 3 > 0
+                then
+                    cast(
+                        case use_case
+                            when 'support' then 9.2 when 'sales' then 27.5 else 16
+                        end as decimal(10, 2)
+                    )
+        end
             as cost_per_human_interaction_usd,
-        cast(case plan_tier when 'enterprise' then 1200 when 'pro' then 290 else 0 end as decimal(10, 2)) as platform_fee_usd_month,
+        cast(
+            case plan_tier when 'enterprise' then 1200 when 'pro' then 290 else 0 end as decimal(
+                10, 2
+            )
+        ) as platform_fee_usd_month,
         case when use_case = 'support' then 400 + 150 * tenant_no end as monthly_call_volume,
-        case when use_case = 'sales' then cast(240 + 35 * tenant_no as decimal(10, 2)) end as average_deal_value_usd,
+        case when use_case = 'sales' then cast(240 + 35 * tenant_no as decimal(10, 2)) end
+            as average_deal_value_usd,
         case when use_case = 'support' then cast(0.62 as decimal(4, 2)) end as answer_rate,
         case when use_case = 'support' then cast(0.35 as decimal(4, 2)) end as capture_share,
         case when use_case = 'sales' then cast(0.12 as decimal(4, 2)) end as conversion_rate,
-        case when use_case = 'support' then cast(3100 as decimal(10, 2)) end as receptionist_cost_usd_month,
+        case when use_case = 'support' then cast(3100 as decimal(10, 2)) end
+            as receptionist_cost_usd_month,
         case when use_case = 'support' then cast(0.4 as decimal(4, 2)) end as displaced_share
     from tenants
 ),
 
 states as (
-    select * replace (
-        case tenant_no when 10 then 'free' else plan_tier end as plan_tier,
-        case tenant_no when 11 then 'Thames Lettings' else tenant_name end as tenant_name
-    ), before_first(0) as updated_at
+    select
+        * replace (
+            case tenant_no when 10 then 'free' else plan_tier end as plan_tier,
+            case tenant_no when 11 then 'Thames Lettings' else tenant_name end as tenant_name
+        ),
+        before_first(0) as updated_at
     from settings
     union all
     -- A change of tier, a new name, and a dearer human interaction.
-    select *, at_share(0.45, 30600)
+    select
+        *,
+        at_share(0.45, 30600)
     from settings
     where tenant_no in (10, 11)
     union all
-    select * replace (cast(19.5 as decimal(10, 2)) as cost_per_human_interaction_usd), at_share(0.6, 30600)
+    select
+        * replace (cast(19.5 as decimal(10, 2)) as cost_per_human_interaction_usd),
+        at_share(0.6, 30600)
     from settings
     where tenant_no = 8
 )
@@ -315,15 +404,27 @@ with months as (
 ),
 
 scopes as (
-    select 'platform' as scope_kind, 'platform' as scope_id, 900.00 as amount_usd
+    select
+        'platform' as scope_kind,
+        'platform' as scope_id,
+        900.00 as amount_usd
     union all
-    select 'tenant', tenant_id, 120.00
+    select
+        'tenant',
+        tenant_id,
+        120.00
     from tenants
     where plan_tier = 'enterprise'
     union all
-    select 'publisher', 'pub-kestrel', 500.00
+    select
+        'publisher',
+        'pub-kestrel',
+        500.00
     union all
-    select 'agent', 'agt-atlas', 350.00
+    select
+        'agent',
+        'agt-atlas',
+        350.00
 )
 
 select
@@ -378,13 +479,24 @@ where started_at < getvariable('until');
 
 create table out_report_subscriptions as
 with scopes as (
-    select 'platform' as scope_kind, 'platform' as scope_id, ['operations@example.com', 'board@example.com'] as recipients,
+    select
+        'platform' as scope_kind,
+        'platform' as scope_id,
+        ['operations@example.com', 'board@example.com'] as recipients,
         cast(null as varchar) as timezone
     union all
-    select 'publisher', publisher_id, [replace(publisher_id, 'pub-', '') || '@example.com'], null
+    select
+        'publisher',
+        publisher_id,
+        [replace(publisher_id, 'pub-', '') || '@example.com'],
+        null
     from publishers
     union all
-    select 'tenant', tenant_id, [replace(tenant_id, 'ten-', '') || '@example.com'], time_zone
+    select
+        'tenant',
+        tenant_id,
+        [replace(tenant_id, 'ten-', '') || '@example.com'],
+        time_zone
     from tenants
 )
 

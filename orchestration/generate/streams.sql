@@ -2,15 +2,29 @@
 
 create table out_agent_events (
     delivered_on date, happened_at timestamp,
-    id varchar, event_type varchar, agent_id varchar, publisher_id varchar, tenant_id varchar, timestamp varchar,
+    id varchar,
+    event_type varchar,
+    agent_id varchar,
+    publisher_id varchar,
+    tenant_id varchar,
+    timestamp varchar,
     properties json, synthetic boolean, copies integer
 );
 
 create table out_llm_calls (
     delivered_on date, happened_at timestamp,
-    llm_call_id varchar, invocation_id varchar, timestamp bigint, model varchar, provider varchar, span_id varchar,
+    llm_call_id varchar,
+    invocation_id varchar,
+    timestamp bigint,
+    model varchar,
+    provider varchar,
+    span_id varchar,
     parent_span_id varchar, input_tokens bigint, output_tokens bigint, cache_read_tokens bigint,
-    reasoning_tokens bigint, latency_ms bigint, cost_usd decimal(18, 9), status varchar, error_type varchar,
+    reasoning_tokens bigint,
+    latency_ms bigint,
+    cost_usd decimal(18, 9),
+    status varchar,
+    error_type varchar,
     copies integer
 );
 
@@ -22,29 +36,63 @@ create table out_audit_events (
 
 create table out_conversations (
     delivered_on date, happened_at timestamp,
-    conversation_id varchar, tenant_id varchar, agent_id varchar, created_at varchar, status varchar,
-    updated_at varchar, user_id varchar, ended_at varchar, escalated boolean, satisfaction_score integer,
+    conversation_id varchar,
+    tenant_id varchar,
+    agent_id varchar,
+    created_at varchar,
+    status varchar,
+    updated_at varchar,
+    user_id varchar,
+    ended_at varchar,
+    escalated boolean,
+    satisfaction_score integer,
     copies integer
 );
 
 create table out_tasks (
     delivered_on date, happened_at timestamp,
-    task_id varchar, tenant_id varchar, agent_id varchar, status varchar, created_at varchar, updated_at varchar,
-    started_at varchar, ended_at varchar, attempts integer, steps bigint, api_calls bigint, model varchar,
-    input_tokens bigint, output_tokens bigint, cost_usd decimal(18, 9), user_id varchar, team_id varchar,
+    task_id varchar,
+    tenant_id varchar,
+    agent_id varchar,
+    status varchar,
+    created_at varchar,
+    updated_at varchar,
+    started_at varchar,
+    ended_at varchar,
+    attempts integer,
+    steps bigint,
+    api_calls bigint,
+    model varchar,
+    input_tokens bigint,
+    output_tokens bigint,
+    cost_usd decimal(18, 9),
+    user_id varchar,
+    team_id varchar,
     project_id varchar, copies integer
 );
 
 create table out_quality_scores (
     delivered_on date, happened_at timestamp,
-    score_id varchar, conversation_id varchar, tenant_id varchar, agent_id varchar, dimension varchar,
+    score_id varchar,
+    conversation_id varchar,
+    tenant_id varchar,
+    agent_id varchar,
+    dimension varchar,
     score decimal(3, 1), judged_at timestamp, judge_model varchar, copies integer
 );
 
 create table out_charges (
     delivered_on date, happened_at timestamp,
-    charge_id varchar, tenant_id varchar, publisher_id varchar, agent_id varchar, charged_at varchar,
-    amount decimal(14, 2), currency varchar, kind varchar, platform_fee decimal(14, 2), service_start date,
+    charge_id varchar,
+    tenant_id varchar,
+    publisher_id varchar,
+    agent_id varchar,
+    charged_at varchar,
+    amount decimal(14, 2),
+    currency varchar,
+    kind varchar,
+    platform_fee decimal(14, 2),
+    service_start date,
     service_end date, copies integer
 );
 

@@ -1,6 +1,7 @@
--- A chunk of local days: its sessions, their turns, and every row that follows from a turn, put into the out_
--- tables with the day each row is delivered. Belongs here: streams that grow with turns. Not here: what comes
--- of a session as a whole (outcomes.sql), gauges and settings (steady.sql).
+-- A chunk of local days: its sessions, their turns, and every row that follows from a turn, put
+-- into the out_ tables with the day each row is delivered. Belongs here: streams that grow with
+-- turns. Not here: what comes of a session as a whole (outcomes.sql), gauges and settings
+-- (steady.sql).
 
 create or replace temp table chunk_days as
 select *
@@ -84,11 +85,14 @@ select
     -- A few users write a lot: the square of the draw favours low numbers.
     case
         when agents.usage_kind = 'chat' and draw('anonymous', timed.session_no) >= 0.06
-            then 'user-' || tenants.tenant_no || '-'
+            then
+                'user-' || tenants.tenant_no || '-'
                 || cast(floor(tenants.user_pool * pow(draw('user', timed.session_no), 2)) as bigint)
     end as user_id,
     case
-        when tenants.tenant_no = 12 then case when draw('turns', timed.session_no) < 0.85 then 1 else 2 end
+        when
+            tenants.tenant_no = 12
+            then case when draw('turns', timed.session_no) < 0.85 then 1 else 2 end
         else least(14, 1 + cast(floor(-2.1 * ln(1 - draw('turns', timed.session_no))) as bigint))
     end as turns,
     timezone(
@@ -125,11 +129,22 @@ drawn as (
             else 1
         end as tool_count,
         -- The context grows with every turn.
-        cast(skewed(input_median, 0.45, 'input', turn_key) * (1 + 0.18 * least(turn_no, 6)) as bigint)
-            as input_tokens,
-        cast(greatest(8, skewed(output_median, 0.5, 'output', turn_key)) as bigint) as output_tokens,
         cast(
-            greatest(120, skewed(latency_median_ms, case agent_no when 8 then 0.55 else 0.42 end, 'latency', turn_key))
+            skewed(input_median, 0.45, 'input', turn_key) * (1 + 0.18 * least(turn_no, 6)) as bigint
+        )
+            as input_tokens,
+        cast(greatest(8, skewed(output_median, 0.5, 'output', turn_key)) as bigint)
+            as output_tokens,
+        cast(
+            greatest(
+                120,
+                skewed(
+                    latency_median_ms,
+                    case agent_no when 8 then 0.55 else 0.42 end,
+                    'latency',
+                    turn_key
+                )
+            )
             as bigint
         ) as llm_latency_ms,
         case
@@ -143,18 +158,28 @@ drawn as (
 tooled as (
     select
         drawn.*,
-        case when tool_count >= 1
-            then tools[1 + cast(floor(pow(draw('tool one', turn_key), 1.6) * len(tools)) as integer)] end as first_tool,
-        case when tool_count >= 2
-            then tools[1 + cast(floor(draw('tool two', turn_key) * len(tools)) as integer)] end as next_tool
+        case
+            when tool_count >= 1
+                then
+                    tools[
+                        1
+                        + cast(floor(pow(draw('tool one', turn_key), 1.6) * len(tools)) as integer)
+                    ]
+        end as first_tool,
+        case
+            when tool_count >= 2
+                then tools[1 + cast(floor(draw('tool two', turn_key) * len(tools)) as integer)]
+        end as next_tool
     from drawn
 ),
 
 priced_tools as (
     select
         tooled.*,
-        cast(skewed(first_tools.duration_median_ms, 0.5, 'tool one ms', turn_key) as bigint) as first_tool_ms,
-        cast(skewed(next_tools.duration_median_ms, 0.5, 'tool two ms', turn_key) as bigint) as next_tool_ms,
+        cast(skewed(first_tools.duration_median_ms, 0.5, 'tool one ms', turn_key) as bigint)
+            as first_tool_ms,
+        cast(skewed(next_tools.duration_median_ms, 0.5, 'tool two ms', turn_key) as bigint)
+            as next_tool_ms,
         draw('tool one fails', turn_key) < first_tools.failure_rate as first_tool_failed,
         draw('tool two fails', turn_key) < next_tools.failure_rate as next_tool_failed
     from tooled
@@ -202,10 +227,14 @@ ended as (
         end as is_errored,
         -- Three quarters of the way Aria moves its traffic to the second model, version by version.
         case
-            when draw('model', turn_key)
+            when
+                draw('model', turn_key)
                 < second_share
-                + case when agent_no = 1 and progress > 0.75
-                    then 0.45 else 0 end
+                + case
+                    when agent_no = 1 and progress > 0.75
+                        then 0.45
+                    else 0
+                end
                 then second_model
             else main_model
         end as model
@@ -224,9 +253,14 @@ select
     is_errored and draw('retry', turn_key) < 0.35 as is_retried,
     agent_id || '-' || (1 + mix('instance', turn_key) % 6) as instance_id,
     case
-        -- Deal Desk runs an experiment: half of its users are on the second version from mid-set on.
+        -- Deal Desk runs an experiment: half of its users are on the second version from mid-set
+        -- on.
         when agent_no = 5 and day_no * 2 >= (select max(day_no) from days)
-            then case when mix('arm', hash(coalesce(user_id, '')) // 2) % 2 = 0 then '2.0.0' else '2.1.0' end
+            then
+                case
+                    when mix('arm', hash(coalesce(user_id, '')) // 2) % 2 = 0 then '2.0.0' else
+                        '2.1.0'
+                end
         else '1.' || (day_no // 20 + agent_no % 3) || '.0'
     end as agent_version,
     make_id('inv', turn_key) as invocation_id,
@@ -290,14 +324,24 @@ from sized;
 
 create or replace temp table chunk_tool_calls as
 with stacked as (
-    select turn_key * 2 as tool_key, first_tool as tool_name, first_tool_ms as duration_ms,
-        first_tool_failed as is_failed, llm_latency_ms // 2 + first_tool_ms as after_ms, *
+    select
+        turn_key * 2 as tool_key,
+        first_tool as tool_name,
+        first_tool_ms as duration_ms,
+        first_tool_failed as is_failed,
+        llm_latency_ms // 2 + first_tool_ms as after_ms,
+        *
         exclude (duration_ms)
     from chunk_turns
     where first_tool is not null
     union all
-    select turn_key * 2 + 1, next_tool, next_tool_ms,
-        next_tool_failed, llm_latency_ms // 2 + first_tool_ms + next_tool_ms, *
+    select
+        turn_key * 2 + 1,
+        next_tool,
+        next_tool_ms,
+        next_tool_failed,
+        llm_latency_ms // 2 + first_tool_ms + next_tool_ms,
+        *
         exclude (duration_ms)
     from chunk_turns
     where next_tool is not null
@@ -308,8 +352,8 @@ select
     sent_at + to_milliseconds(after_ms) as called_at
 from stacked;
 
--- The event envelope of all kinds. The wire form of the properties is made per kind, so that a row carries
--- the fields of its kind only.
+-- The event envelope of all kinds. The wire form of the properties is made per kind, so that a row
+-- carries the fields of its kind only.
 insert into out_agent_events
 with terminal as (
     select
@@ -318,10 +362,12 @@ with terminal as (
         models.is_reasoning,
         case
             when is_reasoning
-                then cast(floor(output_tokens * (0.2 + 0.5 * draw('reasoning', turn_key))) as bigint)
+                then
+                    cast(floor(output_tokens * (0.2 + 0.5 * draw('reasoning', turn_key))) as bigint)
         end as reasoning_tokens,
         pico_to_usd(
-            (input_tokens - coalesce(cache_read_tokens, 0) - coalesce(cache_write_tokens, 0)) * input_pico
+            (input_tokens - coalesce(cache_read_tokens, 0) - coalesce(cache_write_tokens, 0))
+            * input_pico
             + coalesce(cache_read_tokens, 0) * cache_read_pico
             + coalesce(cache_write_tokens, 0) * cache_write_pico
             + case when is_errored and not is_retried then 0 else output_tokens end * output_pico
@@ -332,17 +378,27 @@ with terminal as (
 ),
 
 attempts as (
-    select *, 1 as attempt, is_errored as attempt_failed, responded_at as attempt_at
+    select
+        *,
+        1 as attempt,
+        is_errored as attempt_failed,
+        responded_at as attempt_at
     from terminal
     union all
     -- A retry that worked: the same invocation ends a second time.
-    select *, 2 as attempt, false as attempt_failed, responded_at + to_milliseconds(duration_ms) as attempt_at
+    select
+        *,
+        2 as attempt,
+        false as attempt_failed,
+        responded_at + to_milliseconds(duration_ms) as attempt_at
     from terminal
     where is_retried
 ),
 
 called_calls as (
-    select turn_key, count(*) as call_count
+    select
+        turn_key,
+        count(*) as call_count
     from chunk_calls
     group by turn_key
 ),
@@ -353,10 +409,17 @@ events as (
         'agent_invoked' as event_type,
         turn_key as item,
         day,
-        agent_id, publisher_id, tenant_id,
+        agent_id,
+        publisher_id,
+        tenant_id,
         sent_at as happened_at,
         json_object(
-            'invocation_id', invocation_id, 'conversation_id', conversation_id, 'session_id', session_id,
+            'invocation_id',
+            invocation_id,
+            'conversation_id',
+            conversation_id,
+            'session_id',
+            session_id,
             'task_id', task_id, 'user_id', user_id
         ) as properties
     from chunk_turns
@@ -367,10 +430,17 @@ events as (
         case when attempt_failed then 'agent_errored' else 'agent_completed' end,
         attempts.turn_key,
         day,
-        agent_id, publisher_id, tenant_id,
+        agent_id,
+        publisher_id,
+        tenant_id,
         attempt_at,
         json_object(
-            'invocation_id', invocation_id, 'conversation_id', conversation_id, 'session_id', session_id,
+            'invocation_id',
+            invocation_id,
+            'conversation_id',
+            conversation_id,
+            'session_id',
+            session_id,
             'task_id', task_id,
             -- A third of the terminal events leave the user to be taken from the invoked one.
             'user_id', case when attempts.turn_key % 3 > 0 then user_id end,
@@ -390,7 +460,14 @@ events as (
     left join called_calls on attempts.turn_key = called_calls.turn_key
     union all
     select
-        make_id('evt-tool', tool_key), 'tool_called', tool_key, day, agent_id, publisher_id, tenant_id, called_at,
+        make_id('evt-tool', tool_key),
+        'tool_called',
+        tool_key,
+        day,
+        agent_id,
+        publisher_id,
+        tenant_id,
+        called_at,
         json_object(
             'tool_name', tool_name, 'tool_call_id', make_id('tool', tool_key),
             'invocation_id', invocation_id, 'task_id', task_id, 'duration_ms', duration_ms
@@ -399,19 +476,33 @@ events as (
     where usage_kind <> 'batch'
     union all
     select
-        make_id('evt-fail', tool_key), 'tool_failed', tool_key, day, agent_id, publisher_id, tenant_id,
+        make_id('evt-fail', tool_key),
+        'tool_failed',
+        tool_key,
+        day,
+        agent_id,
+        publisher_id,
+        tenant_id,
         called_at + to_milliseconds(1),
         json_object(
             'tool_name', tool_name, 'tool_call_id', make_id('tool', tool_key),
             'invocation_id', invocation_id, 'task_id', task_id, 'duration_ms', duration_ms,
-            'error_type', case when draw('tool error', tool_key) < 0.6 then 'timeout' else 'bad_response' end
+            'error_type',
+            case when draw('tool error', tool_key) < 0.6 then 'timeout' else 'bad_response' end
         )
     from chunk_tool_calls
     where usage_kind <> 'batch' and is_failed
     union all
     select
-        make_id('evt-rate', turn_key), 'user_feedback', turn_key, day, agent_id, publisher_id, tenant_id,
-        responded_at + to_milliseconds(cast(1000 * skewed(40, 0.8, 'rating pause', turn_key) as bigint)),
+        make_id('evt-rate', turn_key),
+        'user_feedback',
+        turn_key,
+        day,
+        agent_id,
+        publisher_id,
+        tenant_id,
+        responded_at
+        + to_milliseconds(cast(1000 * skewed(40, 0.8, 'rating pause', turn_key) as bigint)),
         json_object(
             'rating',
             greatest(1, least(5, cast(round(
@@ -424,7 +515,12 @@ events as (
                 - case when is_errored then 1.5 else 0 end
                 + 0.9 * bell('rating', turn_key)
             ) as integer))),
-            'comment', case when draw('comment', turn_key) < 0.3 then 'Synthetic comment, not written by a person' end,
+            'comment',
+            case
+                when
+                    draw('comment', turn_key) < 0.3
+                    then 'Synthetic comment, not written by a person'
+            end,
             'invocation_id', case when draw('linked', turn_key) < 0.9 then invocation_id end,
             'conversation_id', conversation_id, 'user_id', user_id
         )
@@ -432,7 +528,9 @@ events as (
         select
             *,
             case
-                when type_no = 1 and tenant_no in (1, 3) then tenant_instances(tenant_no, responded_at)
+                when
+                    type_no = 1 and tenant_no in (1, 3)
+                    then tenant_instances(tenant_no, responded_at)
                 else running_instances(type_no, peak_instances, responded_at)
             end as instances
         from chunk_turns
@@ -440,8 +538,13 @@ events as (
     ) as rated
     union all
     select
-        make_id('evt-install', placement_no), 'install', placement_no, chunk_days.day, agents.agent_id,
-        publishers.publisher_id, tenants.tenant_id,
+        make_id('evt-install', placement_no),
+        'install',
+        placement_no,
+        chunk_days.day,
+        agents.agent_id,
+        publishers.publisher_id,
+        tenants.tenant_id,
         cast(chunk_days.day as timestamp)
         + to_seconds(cast(6 * 3600 * draw('install second', placement_no) as bigint)),
         json_object()
@@ -450,11 +553,20 @@ events as (
     inner join publishers on agents.publisher_no = publishers.publisher_no
     inner join tenants on placements.tenant_no = tenants.tenant_no
     inner join chunk_days
-        on chunk_days.day = (select min(day) from days where days.progress >= placements.active_from)
+        on
+            chunk_days.day = (
+                select min(day) from days
+                where days.progress >= placements.active_from
+            )
     union all
     select
-        make_id('evt-uninstall', placement_no), 'uninstall', placement_no, chunk_days.day, agents.agent_id,
-        publishers.publisher_id, tenants.tenant_id,
+        make_id('evt-uninstall', placement_no),
+        'uninstall',
+        placement_no,
+        chunk_days.day,
+        agents.agent_id,
+        publishers.publisher_id,
+        tenants.tenant_id,
         cast(chunk_days.day as timestamp)
         + to_seconds(20 * 3600 + cast(3600 * draw('uninstall second', placement_no) as bigint)),
         json_object()
@@ -463,14 +575,23 @@ events as (
     inner join publishers on agents.publisher_no = publishers.publisher_no
     inner join tenants on placements.tenant_no = tenants.tenant_no
     inner join chunk_days
-        on chunk_days.day = (select max(day) from days where days.progress <= placements.active_until)
+        on
+            chunk_days.day = (
+                select max(day) from days
+                where days.progress <= placements.active_until
+            )
     where placements.active_until < 1
 )
 
 select
     -- Six rows in a thousand come one to four days late.
     greatest(cast(happened_at as date), day)
-    + case when draw('late ' || event_type, item) < 0.006 then 1 + cast(mix('lateness', item) % 4 as integer) else 0 end
+    + case
+        when
+            draw('late ' || event_type, item) < 0.006
+            then 1 + cast(mix('lateness', item) % 4 as integer)
+        else 0
+    end
         as delivered_on,
     happened_at,
     id,
@@ -501,7 +622,8 @@ select
     call_input as input_tokens,
     case when is_errored and call_no = call_count - 1 then 0 else call_output end as output_tokens,
     call_cache_read as cache_read_tokens,
-    case when is_errored and call_no = call_count - 1 then null else call_reasoning end as reasoning_tokens,
+    case when is_errored and call_no = call_count - 1 then null else call_reasoning end
+        as reasoning_tokens,
     call_latency_ms as latency_ms,
     case when agent_no = 9 then call_cost_usd end as cost_usd,
     case when is_errored and call_no = call_count - 1 then 'error' else 'ok' end as status,
