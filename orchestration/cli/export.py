@@ -150,7 +150,7 @@ def _question(
     zone = zone or resolved.time_zone or settings.time_zone
     moment = now() if as_of is None else parse_as_of(as_of, time_zone=zone)
     window = parse_period(period or dataset.default_period, as_of=moment, time_zone=zone)
-    return Question(scope=resolved, window=window)
+    return Question(scope=resolved, window=window, data_until=published.as_of())
 
 
 def _print(answer: Answer, *, file_format: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,12 @@ class Published:
         cursor = self._connection.execute(statement)
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def as_of(self) -> datetime:
+        """The as-of time of the run that made this state: nothing later is in it."""
+        (row,) = self.rows("select as_of from meta.run_context")
+        moment: datetime = row["as_of"]
+        return moment.replace(tzinfo=UTC)
 
     def function(self, name: str, *, scope: Scope, window: Window) -> list[Row]:
         """The rows of the table function ``name`` for a scope and a window.

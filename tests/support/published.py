@@ -7,6 +7,7 @@ asked, so that every expected value of a renderer can be derived from the test i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -68,6 +69,9 @@ AGENTS: Rows = (
 )
 
 
+PUBLISHED_AS_OF = datetime(2026, 3, 8, 6)
+
+
 def publish_by_hand(home: Path, functions: Mapping[str, Rows] | None = None) -> Settings:
     """Make ``home`` a deployment whose published database holds the dimensions above."""
     settings = Settings(home=home)
@@ -75,6 +79,8 @@ def publish_by_hand(home: Path, functions: Mapping[str, Rows] | None = None) -> 
     with duckdb.connect(str(settings.published_file)) as connection:
         connection.execute("create schema core")
         connection.execute("create schema answers")
+        connection.execute("create schema meta")
+        connection.execute("create table meta.run_context as select ? as as_of", [PUBLISHED_AS_OF])
         _create(connection, "core.dim_tenants", TENANTS)
         _create(connection, "core.dim_publishers", PUBLISHERS)
         _create(connection, "core.dim_agents", AGENTS)

@@ -44,4 +44,5 @@ def question(period: str, *, scope: str = "tenant", as_of: datetime | None = Non
             kind=ScopeKind(scope), id="x1", name="X One", source_name="native", time_zone=None
         ),
         window=parse_period(period, as_of=moment, time_zone="UTC"),
+        data_until=moment,
     )

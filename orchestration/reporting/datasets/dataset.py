@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from orchestration.errors import RunFailure
 from orchestration.reporting.documents import Json
@@ -25,10 +26,11 @@ TENANT_OR_PLATFORM = frozenset({ScopeKind.TENANT, ScopeKind.PLATFORM})
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """Whose figures, and of which days."""
+    """Whose figures, of which days, from a state that knows nothing after ``data_until``."""
 
     scope: Scope
     window: Window
+    data_until: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +116,7 @@ def about(question: Question) -> dict[str, Json]:
         "time_zone": window.time_zone,
         "first_day": window.first_day,
         "last_day": window.last_period_day,
-        "data_to": window.end_at,
+        "data_to": max(window.start_at, min(window.end_at, question.data_until)),
         "as_of": window.as_of,
         "is_partial": window.is_partial,
     }

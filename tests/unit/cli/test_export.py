@@ -96,6 +96,12 @@ def test_the_same_question_gives_the_same_bytes(run: Run) -> None:
     assert run(*question) == run(*question)
 
 
+def test_the_data_end_where_the_published_state_ends(run: Run) -> None:
+    _, out, _ = run("usage-timeline", "--period", "7d", "--as-of", "2026-03-10")
+    extra = json.loads(out)["extra"]
+    assert (extra["last_day"], extra["data_to"]) == ("2026-03-09", "2026-03-08T06:00:00Z")
+
+
 def test_the_zone_is_that_of_the_option_else_of_the_tenant_else_of_the_platform(run: Run) -> None:
     def zone(*arguments: str) -> str:
         _, out, _ = run("usage-timeline", "--as-of", "2026-03-08", *arguments)

@@ -4,14 +4,13 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from orchestration.reporting.datasets.dataset import Figures, Question
+from orchestration.reporting.datasets.dataset import Figures
 from orchestration.reporting.datasets.usage import (
     USAGE_BY_AGENT,
     USAGE_BY_MODEL,
     USAGE_SUMMARY,
     USAGE_TIMELINE,
 )
-from orchestration.reporting.periods import parse_period
 from tests.support.questions import question, shape_of
 
 _SUMMARY = {
@@ -151,10 +150,7 @@ def test_the_timeline_has_every_day_zero_filled() -> None:
 
 def test_an_open_month_says_so_and_counts_its_whole_length() -> None:
     as_of = datetime(2026, 3, 15, 12, tzinfo=UTC)
-    asked = Question(
-        scope=question("7d").scope,
-        window=parse_period("month", as_of=as_of, time_zone="UTC"),
-    )
+    asked = question("month", as_of=as_of)
     document: Any = USAGE_SUMMARY.answer(asked, {"usage_summary": [_SUMMARY]}).document
     assert document["period_days"] == 31
     assert document["extra"]["is_partial"] is True
