@@ -1,0 +1,73 @@
+{#
+    The request is looked up by invocation, on whatever day it was made: an answer just after midnight still knows who
+    asked (D-15). Several requests of one invocation normally agree; where they do not, the smallest value is taken, so
+    that the order of arrival decides nothing. A request of another tenant lends nothing.
+#}
+with agent_events as (
+    select * from {{ ref('stg_agent_events') }}
+),
+
+answers as (
+    select *
+    from agent_events
+    where event_type in ('agent_completed', 'agent_errored')
+),
+
+requests as (
+    select
+        agent_events.invocation_key,
+        agent_events.tenant_key,
+        min(agent_events.user_key) as user_key,
+        min(agent_events.conversation_key) as conversation_key,
+        min(agent_events.session_id) as session_id,
+        min(agent_events.task_key) as task_key
+    from agent_events
+    where
+        agent_events.event_type = 'agent_invoked'
+        and agent_events.invocation_key is not null
+    group by
+        agent_events.invocation_key,
+        agent_events.tenant_key
+),
+
+final as (
+    select
+        answers.event_key as invocation_event_key,
+        answers.source_name,
+        answers.event_id,
+        answers.event_type,
+        answers.event_date,
+        answers.event_at as responded_at,
+        answers.agent_key,
+        answers.tenant_key,
+        answers.publisher_key,
+        answers.invocation_id,
+        answers.invocation_key,
+        coalesce(answers.conversation_key, requests.conversation_key) as conversation_key,
+        coalesce(answers.session_id, requests.session_id) as session_id,
+        coalesce(answers.task_key, requests.task_key) as task_key,
+        coalesce(answers.user_key, requests.user_key) as user_key,
+        answers.instance_id,
+        answers.agent_version,
+        answers.model,
+        answers.provider,
+        answers.input_tokens,
+        answers.output_tokens,
+        answers.cache_read_tokens,
+        answers.cache_write_tokens,
+        answers.reasoning_tokens,
+        answers.llm_latency_ms,
+        answers.duration_ms,
+        answers.cost_usd,
+        answers.tool_calls,
+        answers.api_calls,
+        answers.attempt,
+        answers.error_type
+    from answers
+    left join requests
+        on
+            answers.invocation_key = requests.invocation_key
+            and answers.tenant_key = requests.tenant_key
+)
+
+select * from final
