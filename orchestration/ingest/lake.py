@@ -1,0 +1,95 @@
+"""Lake files: the typed empty file of each stream, staging, and moving finished files into place.
+
+Belongs here: names and writing of Parquet. Does not belong here: the ledger (ledger.py) and the checks
+(validation.py).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from orchestration.contracts.model import Stream
+from orchestration.contracts.streams import STREAMS
+from orchestration.ingest import sql
+from orchestration.ingest.ledger import sync_folder
+
+_STAGING = ".staging"
+
+
+def stream_folder(lake: Path, stream: Stream) -> Path:
+    return lake / "raw" / stream.name
+
+
+def write_empty_files(lake: Path, *, connection: duckdb.DuckDBPyConnection) -> None:
+    """Give every stream its typed file without rows, so that a stream without extracts can be read."""
+    for stream in STREAMS.values():
+        target = stream_folder(lake, stream) / "_empty.parquet"
+        if target.is_file() and _columns(target, connection=connection) == stream.lake_columns:
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}")
+        columns = ", ".join(
+            f"null::{column_type} as {sql.name(column)}" for column, column_type in stream.lake_columns
+        )
+        connection.execute(
+            f"copy (select {columns} where false) to {sql.text(str(temporary))} (format parquet)"
+        )
+        temporary.replace(target)
+
+
+def _columns(path: Path, *, connection: duckdb.DuckDBPyConnection) -> tuple[tuple[str, str], ...]:
+    described = connection.execute(
+        f"describe select * from read_parquet({sql.text(str(path))}, hive_partitioning = false)"
+    ).fetchall()
+    return tuple((str(row[0]), str(row[1])) for row in described)
+
+
+@contextmanager
+def staging_folder(lake: Path) -> Iterator[Path]:
+    """A folder of one load run, inside the lake so that moving out of it is a rename.
+
+    Folders whose owner died are removed: an operating-system lock tells them from those in use.
+    """
+    root = lake / _STAGING
+    root.mkdir(parents=True, exist_ok=True)
+    for left in sorted(root.iterdir()):
+        _remove_if_abandoned(left)
+    folder = root / uuid.uuid4().hex
+    folder.mkdir()
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_if_abandoned(folder: Path) -> None:
+    lock = folder / ".lock"
+    if not lock.is_file():
+        # Its owner is between making the folder and locking it, or died just there: an empty folder
+        # harms nobody.
+        return
+    with lock.open("r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def move_into_place(staged: Path, target: Path) -> None:
+    """Put a finished file where readers expect it, durably."""
+    with staged.open("rb") as file:
+        os.fsync(file.fileno())
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staged.replace(target)
+    sync_folder(target.parent)

@@ -1,0 +1,424 @@
+"""Loading a landing folder into the lake: every file once, every row accounted for.
+
+Belongs here: the order of steps for files and their pieces, and the report of what happened. Does not belong
+here: formats (reader.py, files.py), rules (validation.py), rows whose time had not come (replay.py).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from orchestration.contracts.streams import STREAMS
+from orchestration.errors import RunFailure
+from orchestration.ingest import files as landing_files
+from orchestration.ingest import sql
+from orchestration.ingest.adapter import Adapter
+from orchestration.ingest.files import Candidate, Prepared, UnusableFile
+from orchestration.ingest.lake import move_into_place, staging_folder, write_empty_files
+from orchestration.ingest.ledger import (
+    LedgerEntry,
+    StreamEntry,
+    entry_path,
+    load_identity,
+    write_entry,
+)
+from orchestration.ingest.pieces import PieceResult, PieceTask, run_piece
+from orchestration.ingest.sources import read_sources
+from orchestration.ingest.worker import Worker, WorkerPool, worker_pool
+from orchestration.ingest.wrong_stream import explain_wrong_stream
+from orchestration.settings import Settings
+
+NEW, REPEATED, FAILED, REPLAYED = "new", "repeated", "failed", "replayed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileOutcome:
+    """What became of one file. ``path`` is relative to the landing folder where it lies in it."""
+
+    path: str
+    source_name: str
+    status: str
+    error: str | None = None
+    load_id: str | None = None
+    rows_read: int = 0
+    rows_ignored: int = 0
+    streams: Mapping[str, StreamEntry] = field(default_factory=dict)
+
+    @property
+    def rows_landed(self) -> int:
+        return sum(stream.rows_landed for stream in self.streams.values())
+
+    @property
+    def rows_quarantined(self) -> int:
+        return sum(stream.rows_quarantined for stream in self.streams.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamTotals:
+    rows_landed: int
+    rows_quarantined: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadReport:
+    """What a load did, file by file in the order of their paths."""
+
+    files: tuple[FileOutcome, ...]
+
+    def with_status(self, status: str) -> tuple[FileOutcome, ...]:
+        return tuple(outcome for outcome in self.files if outcome.status == status)
+
+    @property
+    def rows_read(self) -> int:
+        return sum(outcome.rows_read for outcome in self.files)
+
+    @property
+    def rows_landed(self) -> int:
+        return sum(outcome.rows_landed for outcome in self.files)
+
+    @property
+    def rows_quarantined(self) -> int:
+        return sum(outcome.rows_quarantined for outcome in self.files)
+
+    @property
+    def rows_ignored(self) -> int:
+        return sum(outcome.rows_ignored for outcome in self.files)
+
+    @property
+    def streams(self) -> dict[str, StreamTotals]:
+        """Totals of this load for every stream of the contract."""
+        return {
+            name: StreamTotals(
+                rows_landed=sum(
+                    outcome.streams[name].rows_landed for outcome in self.files if name in outcome.streams
+                ),
+                rows_quarantined=sum(
+                    outcome.streams[name].rows_quarantined
+                    for outcome in self.files
+                    if name in outcome.streams
+                ),
+            )
+            for name in STREAMS
+        }
+
+
+def load_landing(
+    *,
+    settings: Settings,
+    landing: Path,
+    as_of: datetime,
+    on_file: Callable[[FileOutcome], None] | None = None,
+) -> LoadReport:
+    """Load every file of a landing folder that is not in the lake yet.
+
+    A file that cannot be loaded is an outcome with a message; all others load. Loading the same bytes again
+    changes nothing.
+
+    Args:
+        as_of: the load clock; aware.
+        on_file: called with each outcome as it is known, in no particular order.
+
+    Raises:
+        UserError: the landing folder is missing or the sources' declaration cannot be used.
+        RunFailure: the lake cannot be written.
+    """
+    if as_of.tzinfo is None:
+        raise ValueError("as_of must be aware")
+    sources = read_sources(settings.config)
+    candidates = landing_files.find_files(landing, sources=sources)
+    clock = as_of.astimezone(UTC)
+    outcomes: list[FileOutcome] = []
+
+    def record(outcome: FileOutcome) -> None:
+        outcomes.append(outcome)
+        if on_file is not None:
+            on_file(outcome)
+
+    try:
+        with (
+            staging_folder(settings.lake) as staging,
+            worker_pool(settings=settings, scratch=staging, as_of=clock) as pool,
+        ):
+            with pool.worker() as worker:
+                write_empty_files(settings.lake, connection=worker.connection)
+            with (
+                ThreadPoolExecutor(max_workers=settings.threads) as file_threads,
+                ThreadPoolExecutor(max_workers=settings.threads) as piece_threads,
+            ):
+                run = _Run(
+                    settings=settings,
+                    clock=clock,
+                    staging=staging,
+                    pool=pool,
+                    piece_threads=piece_threads,
+                )
+                new_files = []
+                for outcome_or_file in _new_files(candidates, lake=settings.lake, threads=file_threads):
+                    if isinstance(outcome_or_file, FileOutcome):
+                        record(outcome_or_file)
+                    else:
+                        new_files.append(outcome_or_file)
+                # The largest first, so that no thread is left alone with one at the end.
+                new_files.sort(key=lambda file: -file.candidate.path.stat().st_size)
+                for future in as_completed([file_threads.submit(run.load, file) for file in new_files]):
+                    record(future.result())
+    except OSError as error:
+        raise RunFailure(
+            f"lake {settings.lake} cannot be written: {error.strerror or error}; free or repair the disk and "
+            "run again"
+        ) from error
+    return LoadReport(
+        files=tuple(sorted(outcomes, key=lambda outcome: (outcome.path, outcome.source_name)))
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _NewFile:
+    """A file whose bytes are not in the lake yet."""
+
+    candidate: Candidate
+    adapter: Adapter
+    content_sha256: str
+    load_id: str
+
+
+def _new_files(
+    candidates: Sequence[Candidate], *, lake: Path, threads: ThreadPoolExecutor
+) -> Iterator[_NewFile | FileOutcome]:
+    """The files to load, and the outcomes of those that need no loading, in the order of their paths."""
+    hashes = threads.map(_hash_of, candidates)
+    seen: set[str] = set()
+    for candidate, (content_sha256, problem) in zip(candidates, hashes, strict=True):
+        if problem is not None or candidate.adapter is None:
+            yield _failed(candidate, problem or "has no adapter")
+            continue
+        load_id = load_identity(
+            source_name=candidate.source_name,
+            adapter=_adapter_identity(candidate.adapter),
+            adapter_version=candidate.adapter.version,
+            content_sha256=content_sha256,
+        )
+        if load_id in seen or entry_path(
+            lake, source_name=candidate.source_name, load_id=load_id
+        ).is_file():
+            yield FileOutcome(
+                path=candidate.shown_path,
+                source_name=candidate.source_name,
+                status=REPEATED,
+                load_id=load_id,
+            )
+            continue
+        seen.add(load_id)
+        yield _NewFile(
+            candidate=candidate,
+            adapter=candidate.adapter,
+            content_sha256=content_sha256,
+            load_id=load_id,
+        )
+
+
+def _adapter_identity(adapter: Adapter) -> str:
+    # Native files of equal bytes in two stream folders are two loads.
+    return f"{adapter.name}:{adapter.sections[0].stream.name}" if adapter.is_native else adapter.name
+
+
+def _hash_of(candidate: Candidate) -> tuple[str, str | None]:
+    if candidate.problem is not None:
+        return "", candidate.problem
+    try:
+        landing_files.format_of(candidate.path)
+        return landing_files.hash_file(candidate.path), None
+    except UnusableFile as error:
+        return "", str(error)
+
+
+def _failed(candidate: Candidate, problem: str) -> FileOutcome:
+    return FileOutcome(
+        path=candidate.shown_path,
+        source_name=candidate.source_name,
+        status=FAILED,
+        error=f"{candidate.shown_path}: {problem}",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """One call of load_landing."""
+
+    settings: Settings
+    clock: datetime
+    staging: Path
+    pool: WorkerPool
+    piece_threads: ThreadPoolExecutor
+
+    def load(self, file: _NewFile) -> FileOutcome:
+        folder = self.staging / file.load_id
+        try:
+            before = file.candidate.path.stat()
+            with self.pool.worker() as worker:
+                prepared = landing_files.prepare(
+                    file.candidate.path,
+                    content_sha256=file.content_sha256,
+                    scratch=folder,
+                    may_split=file.adapter.is_native,
+                    connection=worker.connection,
+                )
+            results = list(self.piece_threads.map(self._run_piece, self._tasks(file, prepared, folder)))
+            after = file.candidate.path.stat()
+            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+                raise UnusableFile("was changed while it was read; it is loaded with the next run")
+            return self._finish(file, prepared=prepared, results=results)
+        except UnusableFile as error:
+            return _failed(file.candidate, str(error))
+        except FileNotFoundError as error:
+            if error.filename != str(file.candidate.path):
+                raise
+            return _failed(file.candidate, "vanished while it was read")
+        except duckdb.IOException as error:
+            if "No space left" in str(error):
+                raise RunFailure(f"lake {self.settings.lake} cannot be written: the disk is full") from error
+            return _failed(file.candidate, f"cannot be read: {_first_line(error)}")
+        except duckdb.Error as error:
+            return _failed(file.candidate, f"cannot be read: {_first_line(error)}")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _tasks(self, file: _NewFile, prepared: Prepared, folder: Path) -> list[PieceTask]:
+        return [
+            PieceTask(
+                unit=unit,
+                adapter=file.adapter,
+                source_name=file.candidate.source_name,
+                load_id=file.load_id,
+                shown_path=file.candidate.shown_path,
+                folder=folder / f"rows-{number:04d}",
+                defaults=file.candidate.source.defaults if file.candidate.source else {},
+            )
+            for number, unit in enumerate(prepared.units)
+        ]
+
+    def _run_piece(self, task: PieceTask) -> PieceResult:
+        with self.pool.worker() as worker:
+            return run_piece(task, worker=worker)
+
+    def _finish(
+        self, file: _NewFile, *, prepared: Prepared, results: Sequence[PieceResult]
+    ) -> FileOutcome:
+        rows_read = sum(result.rows_read for result in results)
+        if rows_read and rows_read == sum(result.rows_unreadable for result in results):
+            raise UnusableFile(f"cannot be read: none of its {rows_read} rows is a JSON object")
+        quarantine = [path for result in results for path in result.quarantine_files]
+        has_landed = any(
+            stream.rows_landed for result in results for stream in result.streams.values()
+        )
+        if file.adapter.is_native and quarantine and not has_landed:
+            self._check_stream(file, quarantine)
+        streams = publish_rows(lake=self.settings.lake, load_id=file.load_id, results=results)
+        quarantine_file = None
+        if quarantine:
+            with self.pool.worker() as worker:
+                quarantine_file = publish_quarantine(
+                    lake=self.settings.lake,
+                    load_id=file.load_id,
+                    staged=quarantine,
+                    worker=worker,
+                )
+        entry = LedgerEntry(
+            source_name=file.candidate.source_name,
+            adapter=file.adapter.name,
+            adapter_version=file.adapter.version,
+            content_sha256=file.content_sha256,
+            load_id=file.load_id,
+            path=file.candidate.shown_path,
+            size_bytes=prepared.size_bytes,
+            format=prepared.format,
+            rows_read=rows_read,
+            rows_ignored=sum(result.rows_ignored for result in results),
+            rows_expanded=sum(result.rows_expanded for result in results),
+            loaded_at=self.clock,
+            streams=streams,
+            quarantine_file=quarantine_file,
+            retry_at=min((r.retry_at for r in results if r.retry_at is not None), default=None),
+        )
+        is_first = write_entry(self.settings.lake, entry)
+        return FileOutcome(
+            path=entry.path,
+            source_name=entry.source_name,
+            status=NEW if is_first else REPEATED,
+            load_id=entry.load_id,
+            rows_read=entry.rows_read if is_first else 0,
+            rows_ignored=entry.rows_ignored if is_first else 0,
+            streams=entry.streams if is_first else {},
+        )
+
+    def _check_stream(self, file: _NewFile, quarantine: Sequence[Path]) -> None:
+        with self.pool.worker() as worker:
+            texts = worker.connection.execute(
+                f"select raw_text from read_parquet({sql.text_list(str(path) for path in quarantine)}) "
+                "limit 1000"
+            ).fetchall()
+        problem = explain_wrong_stream(
+            file.adapter.sections[0].stream, raw_texts=[str(text) for (text,) in texts]
+        )
+        if problem is not None:
+            raise UnusableFile(problem)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
+
+
+def publish_rows(
+    *, lake: Path, load_id: str, results: Sequence[PieceResult]
+) -> dict[str, StreamEntry]:
+    """Move the staged rows of all pieces into the lake and sum up each stream."""
+    streams: dict[str, StreamEntry] = {}
+    for name in dict.fromkeys(name for result in results for name in result.streams):
+        parts = [result.streams[name] for result in results if name in result.streams]
+        by_date: dict[str, list[Path]] = {}
+        for staged in (staged for part in parts for staged in part.files):
+            by_date.setdefault(staged.event_date, []).append(staged.path)
+        relative: list[str] = []
+        for event_date, paths in sorted(by_date.items()):
+            for number, path in enumerate(paths):
+                suffix = f"-{number + 1:04d}" if len(paths) > 1 else ""
+                target = f"raw/{name}/event_date={event_date}/{load_id}{suffix}.parquet"
+                move_into_place(path, lake / target)
+                relative.append(target)
+        reasons: dict[str, int] = {}
+        for part in parts:
+            for reason, count in part.quarantined_by_reason.items():
+                reasons[reason] = reasons.get(reason, 0) + count
+        streams[name] = StreamEntry(
+            rows_landed=sum(part.rows_landed for part in parts),
+            rows_quarantined=sum(reasons.values()),
+            min_event_at=min((p.min_event_at for p in parts if p.min_event_at), default=None),
+            max_event_at=max((p.max_event_at for p in parts if p.max_event_at), default=None),
+            event_dates=tuple(sorted(by_date)),
+            files=tuple(relative),
+            quarantined_by_reason=dict(sorted(reasons.items())),
+        )
+    return streams
+
+
+def publish_quarantine(
+    *, lake: Path, load_id: str, staged: Sequence[Path], worker: Worker
+) -> str:
+    """Unite the refused rows of all pieces in one file of the lake; its path relative to the lake."""
+    target = f"quarantine/{load_id}.parquet"
+    united = staged[0]
+    if len(staged) > 1:
+        united = worker.scratch / f"{load_id}.parquet"
+        worker.connection.execute(
+            f"copy (select * from read_parquet({sql.text_list(str(path) for path in staged)}) "
+            f"order by row_number, stream_name) to {sql.text(str(united))} (format parquet)"
+        )
+    move_into_place(united, lake / target)
+    return target

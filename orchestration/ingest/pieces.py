@@ -1,0 +1,340 @@
+"""One piece of a file: read, typed, checked, and written as staged Parquet.
+
+Belongs here: the statements run for a piece and what they counted. Does not belong here: when a file's pieces
+become part of the lake (load.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from orchestration.contracts.model import Stream
+from orchestration.contracts.reasons import Reason
+from orchestration.ingest import sql
+from orchestration.ingest.adapter import Adapter, Section
+from orchestration.ingest.reader import RawRows, Unit, UnreadableRows, open_unit, raw_text_of
+from orchestration.ingest.repair import rewrite_rows
+from orchestration.ingest.validation import CheckedSelect, checked_rows
+from orchestration.ingest.worker import Worker
+
+
+@dataclass(frozen=True, kw_only=True)
+class PieceTask:
+    """A piece and everything needed to read it. ``folder`` is the piece's own, below the staging folder."""
+
+    unit: Unit
+    adapter: Adapter
+    source_name: str
+    load_id: str
+    shown_path: str
+    folder: Path
+    defaults: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagedFile:
+    """A staged lake file of one event date."""
+
+    event_date: str
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamResult:
+    rows_landed: int
+    quarantined_by_reason: Mapping[str, int]
+    min_event_at: datetime | None
+    max_event_at: datetime | None
+    files: tuple[StagedFile, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PieceResult:
+    rows_read: int
+    rows_unreadable: int
+    rows_ignored: int
+    rows_expanded: int
+    streams: Mapping[str, StreamResult]
+    quarantine_files: tuple[Path, ...]
+    retry_at: datetime | None
+
+
+def run_piece(task: PieceTask, *, worker: Worker) -> PieceResult:
+    """Read, check and stage one piece.
+
+    Raises:
+        duckdb.Error: the piece cannot be read at all.
+    """
+    task.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return _run(task, unit=task.unit, worker=worker, is_guarded=False)
+    except UnreadableRows:
+        rewritten = rewrite_rows(
+            task.unit, target=task.folder / "rewritten", connection=worker.connection
+        )
+        return _run(task, unit=rewritten, worker=worker, is_guarded=True)
+    except duckdb.InvalidInputException as error:
+        if "Malformed JSON" not in str(error):
+            raise
+        return _run(task, unit=task.unit, worker=worker, is_guarded=True)
+
+
+def _run(task: PieceTask, *, unit: Unit, worker: Worker, is_guarded: bool) -> PieceResult:
+    connection = worker.connection
+    rows = open_unit(connection, unit, adapter=task.adapter, is_guarded=is_guarded)
+    quarantine_files: list[Path] = []
+    streams: dict[str, StreamResult] = {}
+    retries: list[datetime] = []
+    if not task.adapter.is_native:
+        connection.execute("create or replace temp table mapped_rows (row_number bigint)")
+    for section in task.adapter.sections:
+        result, quarantine_file, retry_at = _run_section(
+            task, section=section, unit=unit, rows=rows, connection=connection
+        )
+        streams[section.stream.name] = result
+        quarantine_files += [quarantine_file] if quarantine_file else []
+        retries += [retry_at] if retry_at else []
+    first = task.adapter.sections[0].stream
+    if rows.rows_unreadable:
+        path = task.folder / "quarantine-unreadable.parquet"
+        counts = _quarantine_unreadable(task, stream=first, path=path, connection=connection)
+        quarantine_files.append(path)
+        known = streams[first.name]
+        streams[first.name] = StreamResult(
+            rows_landed=known.rows_landed,
+            quarantined_by_reason=_added(known.quarantined_by_reason, counts),
+            min_event_at=known.min_event_at,
+            max_event_at=known.max_event_at,
+            files=known.files,
+        )
+    ignored = expanded = 0
+    if not task.adapter.is_native:
+        mapped, distinct = connection.execute(
+            "select count(*), count(distinct row_number) from mapped_rows"
+        ).fetchall()[0]
+        ignored = rows.rows_read - rows.rows_unreadable - distinct
+        expanded = mapped - distinct
+    return PieceResult(
+        rows_read=rows.rows_read,
+        rows_unreadable=rows.rows_unreadable,
+        rows_ignored=ignored,
+        rows_expanded=expanded,
+        streams={
+            name: result
+            for name, result in streams.items()
+            if task.adapter.is_native or result.rows_landed or result.quarantined_by_reason
+        },
+        quarantine_files=tuple(quarantine_files),
+        retry_at=min(retries, default=None),
+    )
+
+
+def _run_section(
+    task: PieceTask,
+    *,
+    section: Section,
+    unit: Unit,
+    rows: RawRows,
+    connection: duckdb.DuckDBPyConnection,
+) -> tuple[StreamResult, Path | None, datetime | None]:
+    stream = section.stream
+    section_sql, columns = _section_with_defaults(task, section, rows=rows, connection=connection)
+    checked = checked_rows(
+        stream,
+        section_sql=section_sql,
+        columns=columns,
+        source_name=task.source_name,
+        load_id=task.load_id,
+        is_json=unit.is_json,
+        is_native=task.adapter.is_native,
+    )
+    connection.execute(f"create or replace temp table checked as {checked.sql}")
+    if not task.adapter.is_native:
+        connection.execute("insert into mapped_rows select row_number from checked")
+    time_column = sql.name(stream.time_field)
+    counts = connection.execute(
+        f"select failed_rule, count(*), min({time_column})::timestamp, max({time_column})::timestamp, "
+        "min(event_date), max(event_date), min(retry_at) from checked group by failed_rule order by 1"
+    ).fetchall()
+    landed = next((row for row in counts if row[0] == 0), None)
+    files: tuple[StagedFile, ...] = ()
+    if landed is not None:
+        files = _stage_rows(
+            stream,
+            folder=task.folder / stream.name,
+            is_one_date=landed[4] == landed[5],
+            first_date=landed[4].isoformat(),
+            connection=connection,
+        )
+    refused = {row[0]: row[1] for row in counts if row[0] != 0}
+    by_reason: dict[str, int] = {}
+    quarantine_file = None
+    if refused:
+        for number, count in refused.items():
+            reason = checked.rules[number - 1].reason.value
+            by_reason[reason] = by_reason.get(reason, 0) + count
+        quarantine_file = task.folder / f"quarantine-{stream.name}.parquet"
+        _quarantine_refused(
+            task, stream=stream, checked=checked, unit=unit, path=quarantine_file, connection=connection
+        )
+    result = StreamResult(
+        rows_landed=landed[1] if landed else 0,
+        quarantined_by_reason=by_reason,
+        min_event_at=landed[2] if landed else None,
+        max_event_at=landed[3] if landed else None,
+        files=files,
+    )
+    return result, quarantine_file, min((row[6] for row in counts if row[6] is not None), default=None)
+
+
+def _section_with_defaults(
+    task: PieceTask, section: Section, *, rows: RawRows, connection: duckdb.DuckDBPyConnection
+) -> tuple[str, dict[str, str]]:
+    if task.adapter.is_native:
+        return section.sql, rows.columns
+    described = connection.execute(f"describe {section.sql}").fetchall()
+    columns = {str(row[0]): str(row[1]) for row in described}
+    known = {stream_field.name for stream_field in section.stream.all_fields}
+    outputs = []
+    for column in columns:
+        default = task.defaults.get(column) if column in known else None
+        value = sql.name(column)
+        if default is not None:
+            value = f"coalesce(nullif({value}::varchar, ''), {sql.text(default)})"
+            columns[column] = "VARCHAR"
+        outputs.append(f"{value} as {sql.name(column)}")
+    for column, default in task.defaults.items():
+        if column in known and column not in columns:
+            outputs.append(f"{sql.text(default)} as {sql.name(column)}")
+            columns[column] = "VARCHAR"
+    return f"select {', '.join(outputs)} from ({section.sql})", columns
+
+
+def _stage_rows(
+    stream: Stream,
+    *,
+    folder: Path,
+    is_one_date: bool,
+    first_date: str,
+    connection: duckdb.DuckDBPyConnection,
+) -> tuple[StagedFile, ...]:
+    columns = ", ".join(sql.name(column) for column, _ in stream.lake_columns)
+    folder.mkdir()
+    if is_one_date:
+        path = folder / "rows.parquet"
+        connection.execute(
+            f"copy (select {columns} from checked where failed_rule = 0) to {sql.text(str(path))} "
+            "(format parquet)"
+        )
+        return (StagedFile(event_date=first_date, path=path),)
+    connection.execute(
+        f"copy (select {columns}, event_date from checked where failed_rule = 0) "
+        f"to {sql.text(str(folder))} (format parquet, partition_by (event_date), overwrite true)"
+    )
+    return tuple(
+        StagedFile(event_date=path.parent.name.removeprefix("event_date="), path=path)
+        for path in sorted(folder.glob("event_date=*/*.parquet"))
+    )
+
+
+def _quarantine_refused(
+    task: PieceTask,
+    *,
+    stream: Stream,
+    checked: CheckedSelect,
+    unit: Unit,
+    path: Path,
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    rules = ", ".join(
+        f"({rule.number}, {sql.text(rule.reason.value)}, {sql.text(rule.text)})" for rule in checked.rules
+    )
+    # The raw rows are filtered first, so that their texts are only made for the refused ones.
+    connection.execute(
+        f"""copy (
+        select
+            {sql.text(task.source_name)} as source_name,
+            {sql.text(stream.name)} as stream_name,
+            rules.reason_code,
+            rules.rule || coalesce('; got ' || left(checked.rejected_value, 200), '') as rule,
+            {sql.text(task.shown_path)} as path,
+            checked.row_number,
+            {_without_private(task.adapter, "texts.raw_text", source_name=task.source_name)} as raw_text,
+            {sql.text(task.load_id)} as load_id,
+            getvariable('loaded_at')::timestamp as quarantined_at,
+            checked.retry_at
+        from (
+            select row_number, failed_rule, rejected_value, retry_at from checked where failed_rule > 0
+        ) as checked
+        inner join (values {rules}) as rules (number, reason_code, rule)
+            on checked.failed_rule = rules.number
+        left join (
+            select row_number, {raw_text_of(unit)} as raw_text
+            from (
+                select * from raw_texts
+                where row_number in (select row_number from checked where failed_rule > 0)
+            ) as raw_texts
+        ) as texts on checked.row_number = texts.row_number
+        order by checked.row_number
+        ) to {sql.text(str(path))} (format parquet)"""
+    )
+
+
+def _quarantine_unreadable(
+    task: PieceTask, *, stream: Stream, path: Path, connection: duckdb.DuckDBPyConnection
+) -> dict[str, int]:
+    texts = " ".join(
+        f"when {sql.text(reason.value)} then {sql.text(reason.text)}"
+        for reason in (Reason.MALFORMED_ROW, Reason.NOT_AN_OBJECT)
+    )
+    connection.execute(
+        f"""copy (
+        select
+            {sql.text(task.source_name)} as source_name,
+            {sql.text(stream.name)} as stream_name,
+            problem as reason_code,
+            case problem {texts} end as rule,
+            {sql.text(task.shown_path)} as path,
+            row_number,
+            {_without_private(task.adapter, "raw_text", source_name=task.source_name)} as raw_text,
+            {sql.text(task.load_id)} as load_id,
+            getvariable('loaded_at')::timestamp as quarantined_at,
+            null::timestamp as retry_at
+        from raw_problems
+        order by row_number
+        ) to {sql.text(str(path))} (format parquet)"""
+    )
+    counted = connection.execute("select problem, count(*) from raw_problems group by problem").fetchall()
+    return {str(problem): int(count) for problem, count in counted}
+
+
+def _without_private(adapter: Adapter, raw_text: str, *, source_name: str) -> str:
+    """SQL: the text of a row without what must not reach the lake.
+
+    A user id is replaced by its hash, marked so that a replay of the row does not hash it again. Comments
+    keep only that there was one.
+    """
+    hashed = (
+        f"'sha256:' || hashed_user({sql.text(source_name)}, "
+        f"regexp_extract({raw_text}, '\"user_id\"\\s*:\\s*\"?([^\",}}\\s]+)', 1))"
+    )
+    text = (
+        f"case when regexp_matches({raw_text}, '\"user_id\"\\s*:\\s*\"?[^\",}}\\s]+') "
+        f"and not regexp_matches({raw_text}, '\"user_id\"\\s*:\\s*null') then "
+        f"regexp_replace({raw_text}, '\"user_id\"\\s*:\\s*(\"(\\\\.|[^\"\\\\])*\"?|[^,}}\\s]+)', "
+        f"'\"user_id\":\"' || {hashed} || '\"', 'g') else {raw_text} end"
+    )
+    members = "|".join(member for member in adapter.private_members if member != "user_id")
+    return (
+        f"regexp_replace({text}, '\"({members})\"\\s*:\\s*\"(\\\\.|[^\"\\\\])+\"?', "
+        f"'\"\\1\":\"[removed]\"', 'g')"
+    )
+
+
+def _added(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:
+    return {key: first.get(key, 0) + second.get(key, 0) for key in (*first, *second)}

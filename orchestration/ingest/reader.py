@@ -1,0 +1,296 @@
+"""Raw files as rows: what DuckDB reads of a file, whatever its format and compression.
+
+Belongs here: the formats (JSON lines, JSON array, csv, Parquet) and the view ``raw_rows`` that adapters
+select from. Does not belong here: finding and splitting files (files.py), meaning of values (validation.py).
+
+``raw_rows`` has ``row_number`` (1-based), ``raw_text`` (for JSON), the adapter's raw fields, and for native
+rows ``has_object`` and ``object_text`` or left-over columns. ``raw_problems`` has the rows that cannot be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+
+from orchestration.contracts.reasons import Reason
+from orchestration.ingest import sql
+from orchestration.ingest.adapter import Adapter, RawField
+
+# The longest row that is read at once; longer ones are quarantined.
+LONGEST_ROW_BYTES = 16_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """A piece of a file that is read at once: a whole file, or a part cut between rows."""
+
+    path: Path
+    format: str  # lines, array, csv, parquet
+    compression: str = "none"  # none, zstd
+    first_row: int = 1
+    # For Parquet: the rows [first_row, last_row] of the file.
+    last_row: int | None = None
+    csv_columns: tuple[str, ...] = ()
+    csv_delimiter: str = ","
+
+    @property
+    def is_json(self) -> bool:
+        return self.format in ("lines", "array")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawRows:
+    """What was read: column names and types of raw_rows, and how many rows."""
+
+    columns: dict[str, str]
+    rows_read: int
+    rows_unreadable: int
+
+
+class UnreadableRows(Exception):
+    """The fast way to read a unit met bytes it cannot read."""
+
+
+def open_unit(
+    connection: duckdb.DuckDBPyConnection, unit: Unit, *, adapter: Adapter, is_guarded: bool
+) -> RawRows:
+    """Make the views raw_rows, raw_texts and raw_problems over a unit.
+
+    Rows of JSON are first taken for valid: checking each would read it twice. When a statement over
+    raw_rows then fails with ``Malformed JSON``, the unit is opened again, guarded.
+
+    Raises:
+        UnreadableRows: the unit has to be rewritten first (repair.py).
+    """
+    if unit.format == "parquet":
+        return _open_parquet(connection, unit, adapter=adapter)
+    if unit.format == "csv":
+        return _open_csv(connection, unit, adapter=adapter)
+    return _open_json(connection, unit, adapter=adapter, is_guarded=is_guarded)
+
+
+def raw_text_of(unit: Unit) -> str:
+    """SQL: the text of a row of raw_texts."""
+    if unit.is_json:
+        return "raw_text"
+    return "json_merge_patch('{}'::json, to_json(raw_texts))::varchar"
+
+
+# ----------------------------------------------------------------------------------------------- JSON
+
+
+def _open_json(
+    connection: duckdb.DuckDBPyConnection, unit: Unit, *, adapter: Adapter, is_guarded: bool
+) -> RawRows:
+    if not is_guarded:
+        _read_lines(connection, unit)
+    total, blank, objects = connection.execute(
+        "select count(*), count(*) filter (line is null or trim(line, E' \\t\\r') = ''), "
+        "count(*) filter (starts_with(line, '{')) from raw_lines"
+    ).fetchall()[0]
+    number = f"(rowid + {unit.first_row})"
+    unreadable = 0
+    source = f"select {number} as row_number, line as raw_text from raw_lines"
+    problems = f"select {number} as row_number, line as raw_text, '' as problem from raw_lines where false"
+    if is_guarded or objects < total:
+        connection.execute(
+            f"""create or replace temp table raw_marked as
+            select {number} as row_number, line as raw_text,
+                case
+                    when not json_valid(line) then {sql.text(Reason.MALFORMED_ROW.value)}
+                    when json_type(line) <> 'OBJECT' then {sql.text(Reason.NOT_AN_OBJECT.value)}
+                end as problem
+            from raw_lines
+            where line is not null and trim(line, E' \\t\\r') <> ''"""
+        )
+        source = "select row_number, raw_text from raw_marked where problem is null"
+        problems = "select row_number, raw_text, problem from raw_marked where problem is not null"
+        unreadable = connection.execute(
+            "select count(*) from raw_marked where problem is not null"
+        ).fetchall()[0][0]
+    tree = _tree(adapter.raw_fields)
+    columns = ["row_number", "raw_text"]
+    outputs = ["row_number", "raw_text"]
+    for field in adapter.raw_fields:
+        value = "parsed." + ".".join(sql.name(member) for member in field.path)
+        if field.is_decimal:
+            value = f"exact_number(raw_text, {sql.text(field.path[-1])}, {value})"
+        outputs.append(f"{value} as {sql.name(field.column)}")
+        columns.append(field.column)
+    if adapter.raw_object is not None:
+        outputs.append(f"parsed.{sql.name(adapter.raw_object)} is not null as has_object")
+        columns.append("has_object")
+    _views(
+        connection,
+        rows=f"select {', '.join(outputs)} from (select row_number, raw_text, "
+        f"from_json(raw_text, {sql.text(_json_shape(tree))}) as parsed from ({source}))",
+        texts=source,
+        problems=problems,
+    )
+    types = {column: "VARCHAR" for column in columns} | {"row_number": "BIGINT"}
+    if "has_object" in types:
+        types["has_object"] = "BOOLEAN"
+    return RawRows(columns=types, rows_read=total - blank, rows_unreadable=unreadable)
+
+
+def _read_lines(connection: duckdb.DuckDBPyConnection, unit: Unit) -> None:
+    if unit.format == "array":
+        reader = (
+            f"select json::varchar as line from read_json_objects({sql.text(str(unit.path))}, "
+            f"format = 'array', maximum_object_size = {LONGEST_ROW_BYTES * 8}, "
+            f"compression = {sql.text(unit.compression)})"
+        )
+    else:
+        reader = f"select line from {lines_reader(unit.path, compression=unit.compression)}"
+    try:
+        connection.execute(f"create or replace temp table raw_lines as {reader}")
+    except duckdb.InvalidInputException as error:
+        if unit.format == "array":
+            raise
+        raise UnreadableRows(str(error).splitlines()[0]) from error
+
+
+def lines_reader(path: Path, *, compression: str) -> str:
+    """SQL: a table function that gives the lines of a text file as they are."""
+    # A delimiter that JSON text cannot hold unescaped; the engine insists on having one.
+    return (
+        f"read_csv({sql.text(str(path))}, header = false, quote = '', escape = '', delim = E'\\x01', "
+        f"columns = {{'line': 'VARCHAR'}}, auto_detect = false, max_line_size = {LONGEST_ROW_BYTES}, "
+        f"compression = {sql.text(compression)})"
+    )
+
+
+def _tree(fields: Sequence[RawField]) -> dict[str, object]:
+    tree: dict[str, object] = {}
+    for field in fields:
+        node = tree
+        for member in field.path[:-1]:
+            child = node.setdefault(member, {})
+            assert isinstance(child, dict)
+            node = child
+        node[field.path[-1]] = "VARCHAR"
+    return tree
+
+
+def _json_shape(tree: dict[str, object]) -> str:
+    import json
+
+    return json.dumps(tree)
+
+
+# ------------------------------------------------------------------------------------------ csv, Parquet
+
+
+def _open_csv(connection: duckdb.DuckDBPyConnection, unit: Unit, *, adapter: Adapter) -> RawRows:
+    columns = ", ".join(f"{sql.text(column)}: 'VARCHAR'" for column in unit.csv_columns)
+    reader = (
+        f"read_csv({sql.text(str(unit.path))}, header = true, auto_detect = false, quote = '\"', "
+        f"escape = '\"', delim = {sql.text(unit.csv_delimiter)}, columns = {{{columns}}}, "
+        f"max_line_size = {LONGEST_ROW_BYTES}, compression = {sql.text(unit.compression)})"
+    )
+    try:
+        connection.execute(f"create or replace temp table raw_table as select * from {reader}")
+    except duckdb.InvalidInputException as error:
+        raise UnreadableRows(str(error).splitlines()[0]) from error
+    return _open_table(
+        connection,
+        unit,
+        adapter=adapter,
+        source="select rowid + 1 as row_number, * from raw_table",
+        types={column: "VARCHAR" for column in unit.csv_columns},
+    )
+
+
+def _open_parquet(
+    connection: duckdb.DuckDBPyConnection, unit: Unit, *, adapter: Adapter
+) -> RawRows:
+    path = sql.text(str(unit.path))
+    described = connection.execute(f"describe select * from read_parquet({path})").fetchall()
+    types = {str(column[0]): str(column[1]) for column in described}
+    last = f" and file_row_number < {unit.last_row}" if unit.last_row is not None else ""
+    columns = ", ".join(sql.name(column) for column in types)
+    source = (
+        f"select file_row_number + 1 as row_number, {columns} "
+        f"from read_parquet({path}, file_row_number = true) "
+        f"where file_row_number >= {unit.first_row - 1}{last}"
+    )
+    return _open_table(connection, unit, adapter=adapter, source=source, types=types)
+
+
+def _open_table(
+    connection: duckdb.DuckDBPyConnection,
+    unit: Unit,
+    *,
+    adapter: Adapter,
+    source: str,
+    types: dict[str, str],
+) -> RawRows:
+    """Views over rows that come as named columns."""
+    outputs, found = ["row_number"], {"row_number": "BIGINT"}
+    used: set[str] = set()
+    inner = adapter.raw_object
+    object_type = types.get(inner) if inner else None
+    for field in adapter.raw_fields:
+        value, value_type = _table_value(field, types=types)
+        used.add(field.path[0] if field.path[0] in types else field.column)
+        outputs.append(f"{value} as {sql.name(field.column)}")
+        found[field.column] = value_type
+    if inner and object_type:
+        text = _object_text(inner, object_type=object_type)
+        outputs.append(f"{text} as object_text")
+        outputs.append(
+            f"coalesce(case when json_valid({text}) then json_type({text}) = 'OBJECT' end, false) "
+            "as has_object"
+        )
+        found |= {"object_text": "VARCHAR", "has_object": "BOOLEAN"}
+    if adapter.is_native:
+        for column, column_type in types.items():
+            if column not in used and column != "row_number":
+                outputs.append(sql.name(column))
+                found[column] = column_type
+    _views(
+        connection,
+        rows=f"select {', '.join(outputs)} from ({source})",
+        texts=source,
+        problems="select 0 as row_number, '' as raw_text, '' as problem where false",
+    )
+    total = connection.execute(f"select count(*) from ({source})").fetchall()[0][0]
+    return RawRows(columns=found, rows_read=total, rows_unreadable=0)
+
+
+def _table_value(field: RawField, *, types: dict[str, str]) -> tuple[str, str]:
+    dotted = ".".join(field.path)
+    if dotted in types:
+        return sql.name(dotted), types[dotted]
+    top = field.path[0]
+    if len(field.path) > 1 and top in types:
+        text = _object_text(top, object_type=types[top])
+        path = sql.text("$." + ".".join(f'"{member}"' for member in field.path[1:]))
+        value = f"case when json_valid({text}) then json_extract_string({text}, {path}) end"
+        return value, "VARCHAR"
+    # A table may hold the members of an object as columns of their own.
+    if field.column in types:
+        return sql.name(field.column), types[field.column]
+    return "null::varchar", "VARCHAR"
+
+
+def _object_text(column: str, *, object_type: str) -> str:
+    if object_type in ("VARCHAR", "JSON"):
+        return f"nullif({sql.name(column)}::varchar, '')"
+    return f"to_json({sql.name(column)})::varchar"
+
+
+def _views(
+    connection: duckdb.DuckDBPyConnection, *, rows: str, texts: str, problems: str
+) -> None:
+    connection.execute(f"create or replace temp view raw_rows as {rows}")
+    connection.execute(f"create or replace temp view raw_texts as {texts}")
+    connection.execute(f"create or replace temp view raw_problems as {problems}")
+
+
+def with_path(unit: Unit, path: Path) -> Unit:
+    """The same unit read from rewritten JSON lines."""
+    return replace(unit, path=path, format="lines", compression="none")
