@@ -272,7 +272,7 @@ def _missing_days(
     parts: list[str] = []
     first: int | None = None
     for index in range(len(points) + 1):
-        missing = index < len(points) and points[index].value is None
+        missing = index < len(points) and not points[index].has_data
         if missing and first is None:
             first = index
         if not missing and first is not None:

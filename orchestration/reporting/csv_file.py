@@ -123,7 +123,7 @@ def _subject(point: Point) -> str:
 
 
 def _table_rows(section: str, table: Table) -> Iterator[tuple[Cell, ...]]:
-    for row in table.rows:
+    for row in (*table.rows, *table.more):
         for position, (column, cell) in enumerate(zip(table.columns, row.cells, strict=True)):
             if position == 0 or (column.unit is None and cell is None):
                 continue

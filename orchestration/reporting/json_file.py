@@ -78,7 +78,7 @@ def _block(block: Block) -> Json:
                         "cells": list(row.cells),
                         "is_suppressed": row.is_suppressed,
                     }
-                    for row in block.rows
+                    for row in (*block.rows, *block.more)
                 ],
             }
         case Insights():

@@ -82,12 +82,16 @@ class Figures:
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """One place on a chart; a value of None is a gap, not a zero."""
+    """One place on a chart; a value of None is a gap, not a zero.
+
+    A day on which nothing was reported has ``has_data`` false, whatever its value.
+    """
 
     label: str
     value: Number | None
     day: date | None = None
     note: str = ""
+    has_data: bool = True
 
 
 class ChartKind(StrEnum):
@@ -143,12 +147,16 @@ class TableRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A titled comparison; the first column names the subject."""
+    """A titled comparison; the first column names the subject.
+
+    Rows in ``more`` stand in the data files only.
+    """
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[TableRow, ...]
     caption: str = ""
+    more: tuple[TableRow, ...] = ()
 
     def text(self, row: TableRow, position: int) -> str:
         """The cell as shown to people."""

@@ -1,0 +1,332 @@
+"""The rows that reports are made of: all due windows in one query per mart, or one ad hoc window.
+
+Belongs here: which marts a report reads and how their rows find their report. Does not belong here:
+what a report says about them (sections) and any formula (the marts').
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from orchestration.errors import RunFailure
+from orchestration.reporting.formats import Number, format_days, format_month
+from orchestration.reporting.model import Frequency, ReportScope
+from orchestration.reporting.periods import Window
+from orchestration.reporting.query import Published
+from orchestration.reporting.reference import Reference
+from orchestration.reporting.rounding import exact
+from orchestration.reporting.scopes import Scope, ScopeKind
+
+# Each is a mart and, under the same name, a table function with the same columns.
+SUMMARIES = (
+    "usage_summary",
+    "quality_summary",
+    "value_summary",
+    "revenue_summary",
+    "adoption_summary",
+    "compliance_summary",
+    "feedback_summary",
+    "health_summary",
+)
+BREAKDOWNS = (
+    "usage_by_agent",
+    "usage_by_model",
+    "usage_by_provider",
+    "usage_daily",
+    "usage_hourly",
+    "session_distribution",
+    "tool_usage",
+    "revenue_daily",
+    "compliance_by_agent_type",
+    "pii_by_entity",
+    "feedback_by_agent_type",
+    "feedback_by_load",
+)
+INSIGHTS = "insights"
+_INSIGHT_FUNCTION = "insight_findings"
+
+
+@dataclass(frozen=True)
+class MartRow:
+    """One row of a mart, read by column name and type."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def number(self, name: str) -> Number | None:
+        """A figure: whole numbers as int, all others as exact decimals, None when unknown."""
+        value = self._value(name)
+        if value is None or isinstance(value, int | Decimal):
+            return value
+        return exact(value)
+
+    def count(self, name: str) -> int:
+        """A count, 0 when the window has no row at all."""
+        return int(self._value(name) or 0)
+
+    def text(self, name: str) -> str:
+        value = self._value(name)
+        return "" if value is None else str(value)
+
+    def day(self, name: str) -> date:
+        value = self._value(name)
+        if isinstance(value, datetime):
+            return value.date()
+        if isinstance(value, date):
+            return value
+        raise RunFailure(f"the published column {name} holds {value!r}, which is not a date")
+
+    def flag(self, name: str) -> bool:
+        return bool(self._value(name))
+
+    def _value(self, name: str) -> Any:
+        if not self.values:
+            return None
+        try:
+            return self.values[name]
+        except KeyError as error:
+            raise RunFailure(
+                f"the published data have no column {name}; they were made by another version:"
+                " run `agentmart run` again"
+            ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportWindow:
+    """One report to make: whose, and for when."""
+
+    scope: ReportScope
+    frequency: Frequency
+    time_zone: str
+    first_day: date
+    end_day: date
+    start_at: datetime
+    end_at: datetime
+    is_partial: bool
+    window_key: str = ""
+    previous_window_key: str = ""
+
+    @property
+    def period(self) -> str:
+        """The name of the period: ``2026-03-01``, ``2026-W09``, ``2026-02``."""
+        match self.frequency:
+            case Frequency.DAILY:
+                return self.first_day.isoformat()
+            case Frequency.WEEKLY:
+                year, week, _ = self.first_day.isocalendar()
+                return f"{year:04d}-W{week:02d}"
+            case Frequency.MONTHLY:
+                return f"{self.first_day:%Y-%m}"
+
+    @property
+    def last_day(self) -> date:
+        return date.fromordinal(self.end_day.toordinal() - 1)
+
+    @property
+    def period_text(self) -> str:
+        """The period as people read it."""
+        if self.frequency is Frequency.MONTHLY:
+            return format_month(self.first_day)
+        return format_days(self.first_day, self.last_day)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publication:
+    """The published state that a report was made from."""
+
+    as_of: datetime
+    data_until: datetime | None
+    quarantined_rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportRows:
+    """Everything one report is made of."""
+
+    window: ReportWindow
+    publication: Publication
+    reference: Reference
+    current: Mapping[str, tuple[MartRow, ...]]
+    previous: Mapping[str, tuple[MartRow, ...]]
+
+    def summary(self, mart: str) -> MartRow:
+        """The one row of a summary in this window."""
+        return _only(self.current.get(mart, ()))
+
+    def previous_summary(self, mart: str) -> MartRow:
+        """The one row of a summary in the window before."""
+        return _only(self.previous.get(mart, ()))
+
+    def rows(self, mart: str) -> tuple[MartRow, ...]:
+        """The rows of a breakdown in this window."""
+        return self.current.get(mart, ())
+
+
+def read_publication(published: Published) -> Publication:
+    """The as-of time and freshness of what is published."""
+    context = published.rows("select as_of from meta.run_context")
+    fresh = published.rows(
+        "select max(last_event_at) as data_until from meta.freshness where kind = 'stream'"
+    )
+    rejected = published.rows("select coalesce(sum(row_count), 0) as rejected from meta.quarantine")
+    as_of = _utc(context[0]["as_of"])
+    until = fresh[0]["data_until"]
+    return Publication(
+        as_of=as_of,
+        data_until=None if until is None else min(_utc(until), as_of),
+        quarantined_rows=int(rejected[0]["rejected"]),
+    )
+
+
+def standard_windows(published: Published) -> list[ReportWindow]:
+    """The weekly and monthly window of every scope, as the warehouse has them."""
+    rows = published.rows(
+        """
+        select
+            windows.*,
+            case windows.scope_kind
+                when 'tenant' then tenants.tenant_name
+                when 'publisher' then publishers.publisher_name
+            end as scope_name
+        from core.dim_windows as windows
+        left join core.dim_tenants as tenants
+            on windows.scope_kind = 'tenant'
+            and windows.scope_key = tenants.tenant_key
+        left join core.dim_publishers as publishers
+            on windows.scope_kind = 'publisher'
+            and windows.scope_key = publishers.publisher_key
+        where windows.window_kind in ('weekly', 'monthly')
+            and not windows.is_previous
+        order by windows.window_key
+        """
+    )
+    return [_standard_window(row) for row in rows]
+
+
+def gather_standard(
+    published: Published,
+    windows: Sequence[ReportWindow],
+    *,
+    publication: Publication,
+    reference: Reference,
+) -> list[ReportRows]:
+    """The rows of many reports, one query per mart however many there are."""
+    places = {
+        row["table_name"]: f'"{row["schema_name"]}"."{row["table_name"]}"'
+        for row in published.rows("select schema_name, table_name from duckdb_tables()")
+    }
+    keys = [window.window_key for window in windows]
+    previous_keys = [window.previous_window_key for window in windows]
+    grouped: dict[str, dict[str, list[MartRow]]] = {}
+    for mart in (*SUMMARIES, *BREAKDOWNS, INSIGHTS):
+        if mart not in places:
+            raise RunFailure(
+                f"the published database has no table {mart}; it was made by another version: run"
+                " `agentmart run` again"
+            )
+        wanted = keys + previous_keys if mart in SUMMARIES else keys
+        by_window: dict[str, list[MartRow]] = defaultdict(list)
+        for row in published.rows(
+            f"from {places[mart]} where window_key in (select unnest($keys::varchar[]))",
+            {"keys": wanted},
+        ):
+            by_window[row["window_key"]].append(MartRow(row))
+        grouped[mart] = by_window
+    return [
+        ReportRows(
+            window=window,
+            publication=publication,
+            reference=reference,
+            current=_rows_of(grouped, window.window_key),
+            previous=_rows_of(grouped, window.previous_window_key),
+        )
+        for window in windows
+    ]
+
+
+def gather_window(
+    published: Published,
+    *,
+    scope: Scope,
+    window: Window,
+    frequency: Frequency,
+    publication: Publication,
+    reference: Reference,
+) -> ReportRows:
+    """The rows of one report for any window, through the table functions."""
+    before = window.previous()
+    return ReportRows(
+        window=ReportWindow(
+            scope=ReportScope(
+                kind=scope.kind, id=scope.id or "", source_name=scope.source_name, name=scope.name
+            ),
+            frequency=frequency,
+            time_zone=window.time_zone,
+            first_day=window.first_day,
+            end_day=date.fromordinal(window.last_day.toordinal() + 1),
+            start_at=window.start_at,
+            end_at=window.end_at,
+            is_partial=window.is_partial,
+        ),
+        publication=publication,
+        reference=reference,
+        current={
+            **{mart: _called(published, mart, scope, window) for mart in (*SUMMARIES, *BREAKDOWNS)},
+            INSIGHTS: _called(published, _INSIGHT_FUNCTION, scope, window),
+        },
+        previous={mart: _called(published, mart, scope, before) for mart in SUMMARIES},
+    )
+
+
+def _called(
+    published: Published, function: str, scope: Scope, window: Window
+) -> tuple[MartRow, ...]:
+    return tuple(MartRow(row) for row in published.function(function, scope=scope, window=window))
+
+
+def _rows_of(
+    grouped: Mapping[str, Mapping[str, Sequence[MartRow]]], key: str
+) -> dict[str, tuple[MartRow, ...]]:
+    return {mart: tuple(by_window.get(key, ())) for mart, by_window in grouped.items()}
+
+
+def _only(rows: Iterable[MartRow]) -> MartRow:
+    found = tuple(rows)
+    if len(found) > 1:
+        raise RunFailure(f"a summary has {len(found)} rows for one window instead of one")
+    return found[0] if found else MartRow()
+
+
+def _standard_window(row: Mapping[str, Any]) -> ReportWindow:
+    kind = ScopeKind(row["scope_kind"])
+    is_platform = kind is ScopeKind.PLATFORM
+    identifier = "" if is_platform else str(row["scope_id"])
+    return ReportWindow(
+        scope=ReportScope(
+            kind=kind,
+            id=identifier,
+            source_name=row["source_name"],
+            name="Platform" if is_platform else str(row["scope_name"] or identifier),
+        ),
+        frequency=Frequency(row["window_kind"]),
+        time_zone=row["time_zone"],
+        first_day=_date(row["start_local"]),
+        end_day=_date(row["end_local"]),
+        start_at=_utc(row["start_at"]),
+        end_at=_utc(row["end_at"]),
+        is_partial=bool(row["is_partial"]),
+        window_key=row["window_key"],
+        previous_window_key=row["previous_window_key"] or "",
+    )
+
+
+def _date(value: date) -> date:
+    return value.date() if isinstance(value, datetime) else value
+
+
+def _utc(value: datetime) -> datetime:
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
