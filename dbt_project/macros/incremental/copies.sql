@@ -21,22 +21,21 @@
 {%- endmacro %}
 
 {#
-    Large append streams: CTEs `single_copies`, `ranked_copies` and `counted_copies` over the CTE `landed`. A window over
-    the whole stream would sort every wide row at each reading and keep filters from the files. Here rows whose key landed
+    Large append streams: CTEs `single_copies`, `ranked_copies` and `counted_copies` over a raw stream. A window over the
+    whole stream would sort every wide row at each reading and keep filters from the files. Here rows whose key landed
     once, nearly all, are streamed past a lookup in the small relation of repeated keys, and only the others are ranked,
     on the one day that holds their earliest copy. A filter on event_date or any other column reaches the Parquet files.
+    The stream is named twice rather than shared through a CTE, which an engine would materialise with all its columns.
 #}
-{% macro counted_copies(repeated_keys, key_column, key_name, event_time) -%}
+{% macro counted_copies(stream, repeated_keys, key_column, key_name, event_time) -%}
 single_copies as (
     select landed.*
-    from landed
-    where not exists (
-        select 1
-        from {{ repeated_keys }} as repeated_keys
-        where
-            repeated_keys.source_name = landed.source_name
-            and repeated_keys.{{ key_name }} = landed.{{ key_column }}
-    )
+    from {{ stream }} as landed
+    left join {{ repeated_keys }} as repeated_keys
+        on
+            landed.source_name = repeated_keys.source_name
+            and landed.{{ key_column }} = repeated_keys.{{ key_name }}
+    where repeated_keys.{{ key_name }} is null
 ),
 
 ranked_copies as (
@@ -44,7 +43,7 @@ ranked_copies as (
         landed.*,
         {{ copy_rank(['landed.source_name', 'landed.' ~ key_column, 'landed.event_date'], 'landed.' ~ event_time) }}
             as copy_rank
-    from landed
+    from {{ stream }} as landed
     inner join (
         select
             source_name,
@@ -72,7 +71,8 @@ counted_copies as (
 {#
     The body of the relation of repeated keys: one row per key that landed more than once and event date it landed on.
     Full: one pass over the keys. Incremental: only the keys of loads that no publication holds yet are looked up, and
-    appended; readers take the least first_event_date, so a key that is listed again changes nothing.
+    what is not listed yet is appended; readers take the least first_event_date, so a key that is listed again because an
+    earlier day appeared needs no correction.
 #}
 {% macro repeated_keys(relation, loads, key_column, key_name) -%}
 with
@@ -118,4 +118,13 @@ select
     first_event_date
 from summed
 where total_copy_count > 1
+{%- if is_incremental() %}
+except
+select
+    source_name,
+    {{ key_name }},
+    event_date,
+    first_event_date
+from {{ this }}
+{%- endif %}
 {%- endmacro %}

@@ -1,9 +1,9 @@
-with landed as (
-    select *
-    from {{ source('raw', 'agent_events') }}
-),
-
-{{ counted_copies(ref('stg_agent_events__repeated_keys'), 'id', 'event_id', 'timestamp') }},
+with
+{{ counted_copies(
+    source('raw', 'agent_events'),
+    ref('stg_agent_events__repeated_keys'),
+    'id', 'event_id', 'timestamp',
+) }},
 
 final as (
     select

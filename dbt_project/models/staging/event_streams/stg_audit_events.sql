@@ -1,9 +1,9 @@
-with landed as (
-    select *
-    from {{ source('raw', 'audit_events') }}
-),
-
-{{ counted_copies(ref('stg_audit_events__repeated_keys'), 'audit_id', 'audit_id', 'timestamp') }},
+with
+{{ counted_copies(
+    source('raw', 'audit_events'),
+    ref('stg_audit_events__repeated_keys'),
+    'audit_id', 'audit_id', 'timestamp',
+) }},
 
 final as (
     select

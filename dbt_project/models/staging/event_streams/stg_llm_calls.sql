@@ -1,9 +1,9 @@
-with landed as (
-    select *
-    from {{ source('raw', 'llm_calls') }}
-),
-
-{{ counted_copies(ref('stg_llm_calls__repeated_keys'), 'llm_call_id', 'llm_call_id', 'timestamp') }},
+with
+{{ counted_copies(
+    source('raw', 'llm_calls'),
+    ref('stg_llm_calls__repeated_keys'),
+    'llm_call_id', 'llm_call_id', 'timestamp',
+) }},
 
 final as (
     select
