@@ -1,0 +1,1 @@
+{{ mart_over_windows(compliance_by_agent_type_sql('windows')) }}

@@ -1,0 +1,1 @@
+{{ mart_over_windows(compliance_summary_sql('windows')) }}

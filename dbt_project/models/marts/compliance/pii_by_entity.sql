@@ -1,0 +1,1 @@
+{{ mart_over_windows(pii_by_entity_sql('windows')) }}

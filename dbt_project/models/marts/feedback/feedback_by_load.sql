@@ -1,0 +1,1 @@
+{{ mart_over_windows(feedback_by_load_sql('windows')) }}

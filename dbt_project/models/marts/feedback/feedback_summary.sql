@@ -1,0 +1,1 @@
+{{ mart_over_windows(feedback_summary_sql('windows')) }}

@@ -1,0 +1,1 @@
+{{ mart_over_windows(agent_quality_sql('windows')) }}

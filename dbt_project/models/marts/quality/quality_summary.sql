@@ -1,0 +1,1 @@
+{{ mart_over_windows(quality_summary_sql('windows')) }}

@@ -1,0 +1,1 @@
+{{ mart_over_windows(tool_usage_sql('windows')) }}

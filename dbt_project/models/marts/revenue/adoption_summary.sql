@@ -1,0 +1,1 @@
+{{ mart_over_windows(adoption_summary_sql('windows')) }}

@@ -1,0 +1,1 @@
+{{ mart_over_windows(revenue_daily_sql('windows')) }}

@@ -1,0 +1,1 @@
+{{ mart_over_windows(revenue_summary_sql('windows')) }}

@@ -1,0 +1,1 @@
+{{ mart_over_windows(value_summary_sql('windows')) }}
