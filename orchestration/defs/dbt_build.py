@@ -13,7 +13,7 @@ from dbt.cli.main import dbtRunner
 
 from orchestration.errors import RunFailure
 from orchestration.settings import DBT_PROJECT_DIR, Settings
-from orchestration.warehouse.manifest import MANIFEST_FILE
+from orchestration.warehouse.manifest import MANIFEST_FILE, read_run_results
 
 
 def run_dbt_build(
@@ -53,8 +53,7 @@ def run_dbt_build(
     outcome = dbtRunner().invoke(arguments)
     if outcome.exception is not None or outcome.result is None:
         raise RunFailure(f"dbt could not build: {outcome.exception}")
-    results: Mapping[str, Any] = outcome.result.to_dict()
-    return results
+    return read_run_results(settings.dbt_target)
 
 
 def dagster_events(

@@ -93,6 +93,14 @@ def read_manifest() -> dict[str, Any]:
     return manifest
 
 
+def read_run_results(target: Path) -> dict[str, Any]:
+    """The results of the last build, as dbt wrote them into its target folder."""
+    results: dict[str, Any] = json.loads(
+        (target / "run_results.json").read_text(encoding="utf-8")
+    )
+    return results
+
+
 def published_tables(manifest: Mapping[str, Any]) -> list[PublishedTable]:
     """The tables that readers see: every table of a published schema that is not marked private."""
     tables = []
