@@ -6,7 +6,7 @@ how many places, which is the datasets' business, and units, which are the repor
 
 from __future__ import annotations
 
-from decimal import ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
 
 Figure = Decimal | int | float | None
 """A figure as the published database gives it; None is unknown."""
@@ -31,11 +31,6 @@ def half_up(value: Figure, places: int) -> Decimal | None:
         return None
     step = Decimal(1).scaleb(-places)
     return exact(value).quantize(step, rounding=ROUND_HALF_UP, context=_WIDE)
-
-
-def cut(value: Decimal, places: int) -> Decimal:
-    """The figure without what comes after ``places`` decimals."""
-    return value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_DOWN, context=_WIDE)
 
 
 def whole(value: Figure) -> int | None:

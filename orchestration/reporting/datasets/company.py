@@ -28,7 +28,7 @@ from orchestration.reporting.datasets.dataset import (
 from orchestration.reporting.documents import Json
 from orchestration.reporting.periods import Window, parse_period
 from orchestration.reporting.query import Row
-from orchestration.reporting.rounding import Figure, cut, exact, half_up, ratio, whole
+from orchestration.reporting.rounding import Figure, exact, half_up, ratio, whole
 from orchestration.reporting.tables import Cell, Table
 
 _WEEK = 7
@@ -231,8 +231,8 @@ def _health(row: Row, summary: Row) -> dict[str, Json]:
     peak_at = row["peak_minute_at"]
     return {
         "scope": "platform",
-        # Cut, not rounded: 99.995 must not read as 100.00.
-        "uptime_percent": None if row["uptime"] is None else cut(exact(row["uptime"]) * 100, 2),
+        # Two places already, cut and not rounded, so that 99.995 never reads as 100.00.
+        "uptime_percent": row["uptime_percent"],
         "uptime_basis": row["uptime_basis"],
         "downtime_minutes": half_up(row["downtime_minutes"], 1),
         "incident_count": row["incident_count"],
@@ -243,7 +243,7 @@ def _health(row: Row, summary: Row) -> dict[str, Json]:
         "avg_queue_depth": half_up(row["avg_queue_depth"], 1),
         "p95_queue_depth": half_up(row["p95_queue_depth"], 1),
         "max_queue_depth": row["max_queue_depth"],
-        "peak_requests_per_minute": half_up(row["peak_requests_per_minute"], 1),
+        "peak_requests_per_minute": half_up(row["peak_rpm"], 1),
         "peak_at": None if peak_at is None else peak_at.replace(tzinfo=UTC),
         "capacity_rpm": row["capacity_rpm"],
         "capacity_utilisation": half_up(row["capacity_utilisation"], 4),

@@ -51,7 +51,7 @@ _DAY: dict[str, Any] = {
     "has_data": True,
 }
 _HEALTH: dict[str, Any] = {
-    "uptime": 0.99995,
+    "uptime_percent": Decimal("99.99"),
     "uptime_basis": "incidents",
     "downtime_minutes": 2.16,
     "incident_count": 1,
@@ -59,7 +59,7 @@ _HEALTH: dict[str, Any] = {
     "avg_queue_depth": 0.25,
     "p95_queue_depth": 2,
     "max_queue_depth": 9,
-    "peak_requests_per_minute": 123,
+    "peak_rpm": 123,
     "peak_minute_at": datetime(2026, 3, 13, 12, 30),
     "capacity_rpm": 500,
     "capacity_utilisation": 0.246,
@@ -169,7 +169,7 @@ def test_agents_and_models_come_by_cost_with_their_exact_share() -> None:
     ]
 
 
-def test_uptime_is_cut_so_that_it_never_reads_as_perfect() -> None:
+def test_health_is_the_platforms_and_says_so() -> None:
     health = _document()["health"]
     assert health["uptime_percent"] == Decimal("99.99")
     assert health["peak_at"] == datetime(2026, 3, 13, 12, 30, tzinfo=UTC)
