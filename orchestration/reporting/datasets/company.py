@@ -80,6 +80,8 @@ _MODEL_TYPES = {
     "cost_share": "DECIMAL(38,6)",
 }
 
+_BIN_TYPES = {"bin": "VARCHAR", "sessions": "BIGINT", "share": "DECIMAL(38,6)"}
+
 _DISTRIBUTIONS = {"session_duration": "duration", "messages_per_session": "messages"}
 
 
@@ -89,6 +91,7 @@ def _answer(question: Question, figures: Figures) -> Answer:
     agents = _agents(figures["usage_by_agent"], summary)
     providers = _providers(figures["usage_by_provider"], summary)
     models = _models(figures["usage_by_model"], summary)
+    distributions = _distributions(figures["session_distribution"])
     window = question.window
     document: dict[str, Json] = {
         "period": {
@@ -105,13 +108,13 @@ def _answer(question: Question, figures: Figures) -> Answer:
         "models": models,
         "health": _health(only_row(figures, "health_summary"), summary),
         "forecast": _forecast(question, figures),
-        "distributions": _distributions(figures["session_distribution"]),
+        "distributions": distributions,
         "extra": {
             **about(question),
             "previous": _summary(only_row(figures, "previous")),
-            "days_without_data": [
+            "days_without_data": sorted(
                 row["date_day"] for row in figures["usage_daily"] if not row["has_data"]
-            ],
+            ),
         },
     }
     return Answer(
@@ -121,6 +124,7 @@ def _answer(question: Question, figures: Figures) -> Answer:
             Table.of("agents", _AGENT_TYPES, agents),
             Table.of("providers", _PROVIDER_TYPES, providers),
             Table.of("models", _MODEL_TYPES, models),
+            *(Table.of(name, _BIN_TYPES, bins) for name, bins in distributions.items()),
         ),
     )
 
@@ -265,7 +269,7 @@ def _forecast(question: Question, figures: Figures) -> dict[str, Json]:
     }
 
 
-def _distributions(rows: Sequence[Row]) -> dict[str, Json]:
+def _distributions(rows: Sequence[Row]) -> dict[str, list[dict[str, Cell]]]:
     return {
         field: [
             {

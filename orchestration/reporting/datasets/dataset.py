@@ -116,7 +116,7 @@ def about(question: Question) -> dict[str, Json]:
         "time_zone": window.time_zone,
         "first_day": window.first_day,
         "last_day": window.last_period_day,
-        "data_to": max(window.start_at, min(window.end_at, question.data_until)),
+        "data_to": min(window.end_at, window.as_of, question.data_until),
         "as_of": window.as_of,
         "is_partial": window.is_partial,
     }

@@ -142,8 +142,21 @@ def test_the_csv_has_one_row_per_day_under_the_agreed_header() -> None:
     )
 
 
-def test_days_without_data_are_listed() -> None:
-    assert _document()["extra"]["days_without_data"] == [date(2026, 3, 14)]
+def test_days_without_data_are_listed_in_order() -> None:
+    empty = [{**_DAY, "date_day": date(2026, 3, day), "has_data": False} for day in (14, 13)]
+    extra = _document(usage_daily=empty)["extra"]
+    assert extra["days_without_data"] == [date(2026, 3, 13), date(2026, 3, 14)]
+
+
+def test_each_list_is_a_table_of_its_own() -> None:
+    assert [table.name for table in _answer().tables] == [
+        "daily",
+        "agents",
+        "providers",
+        "models",
+        "session_duration",
+        "messages_per_session",
+    ]
 
 
 def test_the_summary_is_rounded_for_reading() -> None:
