@@ -3,6 +3,11 @@
     and then given to each window.
 #}
 
+{# Seconds (a decimal) as whole microseconds. #}
+{% macro whole_microseconds(seconds) -%}
+    cast(cast({{ seconds }} as decimal(38, 6)) * 1000000 as bigint)
+{%- endmacro %}
+
 {# Parts of a span in which something was down, merged where they overlap: seconds per span. #}
 {% macro downtime_by_span(intervals) -%}
     select
@@ -248,8 +253,8 @@
         {{ safe_divide('downtime.window_s - downtime.downtime_s', 'downtime.window_s') }} as uptime,
         {# Truncated, never rounded: 99.995% must not read 100%. -#}
         cast({{ integer_divide(
-            'cast((downtime.window_s - downtime.downtime_s) * 1000000 as bigint) * 10000',
-            'cast(downtime.window_s * 1000000 as bigint)'
+            whole_microseconds('downtime.window_s - downtime.downtime_s') ~ ' * 10000',
+            whole_microseconds('downtime.window_s')
         ) }} * cast(0.01 as decimal(3, 2)) as decimal(5, 2)) as uptime_percent,
         {{ safe_divide(
             'downtime.window_s - downtime.unannounced_downtime_s',

@@ -103,6 +103,9 @@
             parameters.wanted_source as source_name,
             '*' as scope_key
         from parameters
+        where
+            parameters.wanted_source is null
+            or parameters.wanted_source in (select agents.source_name from {{ ref('dim_agents') }} as agents)
         union all
         select
             'tenant:' || tenants.tenant_id,

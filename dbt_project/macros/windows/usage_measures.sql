@@ -142,7 +142,7 @@
     ),
 
     message_rows as (
-        {{ rows_in_windows(ref('fct_user_messages'), 'sent_at', 'reaching_windows') }}
+        {{ local_rows_in_windows(ref('fct_user_messages'), 'sent_at', 'reaching_windows') }}
     ),
 
     user_days as (

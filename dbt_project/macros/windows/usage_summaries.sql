@@ -449,19 +449,19 @@
 {% macro usage_daily_sql(windows) -%}
     {%- set day = ['window_key', 'local_date'] -%}
     with invocation_rows as (
-        {{ rows_in_windows(ref('fct_invocations'), 'responded_at', windows) }}
+        {{ local_rows_in_windows(ref('fct_invocations'), 'responded_at', windows) }}
     ),
 
     message_rows as (
-        {{ rows_in_windows(ref('fct_user_messages'), 'sent_at', windows) }}
+        {{ local_rows_in_windows(ref('fct_user_messages'), 'sent_at', windows) }}
     ),
 
     token_rows as (
-        {{ rows_in_windows(ref('fct_llm_calls'), 'used_at', windows) }}
+        {{ local_rows_in_windows(ref('fct_llm_calls'), 'used_at', windows) }}
     ),
 
     session_rows as (
-        {{ rows_in_windows(ref('fct_sessions'), 'started_at', windows) }}
+        {{ local_rows_in_windows(ref('fct_sessions'), 'started_at', windows) }}
     ),
 
     agent_messages as (
@@ -527,7 +527,7 @@
 {% macro usage_hourly_sql(windows) -%}
     {%- set hour = ['window_key', 'local_hour'] -%}
     with invocation_rows as (
-        {{ rows_in_windows(ref('fct_invocations'), 'responded_at', windows) }}
+        {{ local_rows_in_windows(ref('fct_invocations'), 'responded_at', windows) }}
     ),
 
     agent_messages as (
