@@ -17,8 +17,7 @@ from orchestration.errors import RunFailure, UserError
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
-    from orchestration.reporting.datasets.dataset import Answer, Dataset, Question
-    from orchestration.reporting.query import Published
+    from orchestration.reporting.datasets.dataset import Answer
     from orchestration.reporting.tables import Table
 
 _FORMATS = ("json", "csv", "parquet")
@@ -95,24 +94,24 @@ def export(
       agentmart export usage-summary --scope tenant:t1 --period 2026-03 --tz Asia/Kolkata
       agentmart export company --period 30d --format csv --out company.csv
     """
-    from orchestration.reporting.datasets.dataset import ask
+    from orchestration.clock import now
+    from orchestration.reporting.datasets.asking import Request, ask, pose
     from orchestration.reporting.datasets.registry import find_dataset
     from orchestration.reporting.query import read_published
 
     found = find_dataset(dataset)
     if file_format == "parquet" and out is None:
         raise UserError("Parquet is not written to stdout; name a file with --out")
+    request = Request(
+        scope=scope, agent=agent, source=source, period=period, time_zone=time_zone, as_of=as_of
+    )
     with read_published(settings) as published:
-        question = _question(
-            settings,
-            published,
-            found,
-            scope=scope,
-            agent=agent,
-            source=source,
-            period=period,
-            time_zone=time_zone,
-            as_of=as_of,
+        question = pose(
+            request,
+            dataset=found,
+            published=published,
+            platform_zone=settings.time_zone,
+            now=now,
         )
         answer = ask(found, question, published)
     if out is None:
@@ -120,37 +119,6 @@ def export(
     else:
         for path in _write(answer, dataset=found.name, file_format=file_format, out=out):
             click.echo(f"wrote {path}", err=True)
-
-
-def _question(
-    settings: Settings,
-    published: Published,
-    dataset: Dataset,
-    *,
-    scope: str,
-    agent: str | None,
-    source: str | None,
-    period: str | None,
-    time_zone: str | None,
-    as_of: str | None,
-) -> Question:
-    from orchestration.clock import now
-    from orchestration.reporting.datasets.dataset import Question
-    from orchestration.reporting.periods import check_zone, parse_as_of, parse_period
-    from orchestration.reporting.scopes import resolve_scope, split_scope
-
-    kind, _ = split_scope(scope)
-    if kind not in dataset.scopes:
-        allowed = " or ".join(
-            one if one == "platform" else f"{one}:ID" for one in sorted(dataset.scopes)
-        )
-        raise UserError(f"{dataset.name} is not made for scope {scope!r}: use --scope {allowed}")
-    zone = None if time_zone is None else check_zone(time_zone)
-    resolved = resolve_scope(published, scope, source=source, agent=agent)
-    zone = zone or resolved.time_zone or settings.time_zone
-    moment = now() if as_of is None else parse_as_of(as_of, time_zone=zone)
-    window = parse_period(period or dataset.default_period, as_of=moment, time_zone=zone)
-    return Question(scope=resolved, window=window, data_until=published.as_of())
 
 
 def _print(answer: Answer, *, file_format: str) -> None:

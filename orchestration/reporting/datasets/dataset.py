@@ -14,7 +14,7 @@ from datetime import datetime
 from orchestration.errors import RunFailure
 from orchestration.reporting.documents import Json
 from orchestration.reporting.periods import Window
-from orchestration.reporting.query import Published, Row
+from orchestration.reporting.query import Row
 from orchestration.reporting.scopes import Scope, ScopeKind
 from orchestration.reporting.tables import Table
 
@@ -58,19 +58,6 @@ class Dataset:
     scopes: frozenset[ScopeKind]
     needs: Mapping[str, Need]
     answer: Callable[[Question, Figures], Answer]
-
-
-def ask(dataset: Dataset, question: Question, published: Published) -> Answer:
-    """Read the figures that the dataset needs and let it answer."""
-    figures = {
-        name: published.function(
-            need.function,
-            scope=question.scope,
-            window=need.window(question.window) if need.window else question.window,
-        )
-        for name, need in dataset.needs.items()
-    }
-    return dataset.answer(question, figures)
 
 
 def needs(*functions: str) -> dict[str, Need]:

@@ -1,0 +1,74 @@
+"""From what a person types to the answer of a dataset.
+
+Belongs here: the checks and defaults between a request and a question, and reading what the dataset
+needs. Does not belong here: options of the command line, and the fields of any dataset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestration.errors import UserError
+from orchestration.reporting.datasets.dataset import Answer, Dataset, Question
+from orchestration.reporting.periods import check_zone, parse_as_of, parse_period
+from orchestration.reporting.query import Published
+from orchestration.reporting.scopes import ScopeKind, resolve_scope, split_scope
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A question in a person's words; None leaves it to the dataset, the scope or the clock."""
+
+    scope: str = ScopeKind.PLATFORM.value
+    agent: str | None = None
+    source: str | None = None
+    period: str | None = None
+    time_zone: str | None = None
+    as_of: str | None = None
+
+
+def pose(
+    request: Request,
+    *,
+    dataset: Dataset,
+    published: Published,
+    platform_zone: str,
+    now: Callable[[], datetime],
+) -> Question:
+    """Check the request against what is published and fill in what it leaves open.
+
+    Raises:
+        UserError: a value of the request is unknown or not made for the dataset.
+    """
+    kind, _ = split_scope(request.scope)
+    if kind not in dataset.scopes:
+        allowed = " or ".join(
+            one if one is ScopeKind.PLATFORM else f"{one}:ID" for one in sorted(dataset.scopes)
+        )
+        raise UserError(
+            f"{dataset.name} is not made for scope {request.scope!r}: use --scope {allowed}"
+        )
+    asked_zone = None if request.time_zone is None else check_zone(request.time_zone)
+    scope = resolve_scope(published, request.scope, source=request.source, agent=request.agent)
+    zone = asked_zone or scope.time_zone or platform_zone
+    moment = now() if request.as_of is None else parse_as_of(request.as_of, time_zone=zone)
+    return Question(
+        scope=scope,
+        window=parse_period(request.period or dataset.default_period, as_of=moment, time_zone=zone),
+        data_until=published.as_of(),
+    )
+
+
+def ask(dataset: Dataset, question: Question, published: Published) -> Answer:
+    """Read the figures that the dataset needs and let it answer."""
+    figures = {
+        name: published.function(
+            need.function,
+            scope=question.scope,
+            window=need.window(question.window) if need.window else question.window,
+        )
+        for name, need in dataset.needs.items()
+    }
+    return dataset.answer(question, figures)
