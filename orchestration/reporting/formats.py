@@ -101,6 +101,8 @@ class Change:
     @property
     def verdict(self) -> str:
         """The reading in a word, so that a page in greyscale loses nothing."""
+        if self.absolute == 0:
+            return ""
         return {
             Assessment.IMPROVING: "better",
             Assessment.WORSENING: "worse",
@@ -137,6 +139,14 @@ def format_value(value: Number | None, unit: Unit) -> str:
             return sign + _fixed(size, 2)
         case Unit.TOKENS_PER_SECOND:
             return f"{sign}{_fixed(size, 1)}/s"
+
+
+def format_round_money(value: Number) -> str:
+    """An amount for running text: whole dollars from 100 on, ``$18,000``."""
+    if abs(Decimal(value)) < 100:
+        return format_value(value, Unit.USD)
+    sign = _MINUS if value < 0 else ""
+    return f"{sign}${_fixed(abs(Decimal(value)), 0)}"
 
 
 def format_duration(seconds: Number) -> str:

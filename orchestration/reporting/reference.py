@@ -1,5 +1,5 @@
-"""Reference data that reports read: which way a metric is better, and from how many values on a
-percentile may be shown.
+"""Reference data that reports read: which way a metric is better, and how many values or tenants
+a figure needs to be shown.
 
 Belongs here: reading those seeds. Does not belong here: their values, and figures of any kind.
 """
@@ -23,6 +23,7 @@ class Reference:
     higher_is_better: Mapping[str, bool]
     p95_minimum: int
     p99_minimum: int
+    minimum_tenants: int
 
     def polarity(self, metric: str) -> bool | None:
         """True when more is better, False when less is, None when neither or unknown."""
@@ -44,4 +45,5 @@ def read_reference() -> Reference:
         higher_is_better=polarity,
         p95_minimum=int(settings["p95_min_observations"]),
         p99_minimum=int(settings["p99_min_observations"]),
+        minimum_tenants=int(settings["suppression_min_tenants"]),
     )

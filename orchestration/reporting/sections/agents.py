@@ -61,7 +61,7 @@ def agents(rows: ReportRows) -> Section:
     sentences = _answers(found)
     if sentences:
         blocks.append(Sentences(sentences=sentences))
-    blocks.append(_comparison(found))
+    blocks.append(_comparison(found, minimum_tenants=rows.reference.minimum_tenants))
     tokens = _tokens_by_agent(rows, found)
     if tokens.points:
         blocks.append(ChartRow(charts=(tokens,)))
@@ -113,11 +113,11 @@ def _largest(found: Sequence[MartRow], column: str) -> MartRow | None:
     )
 
 
-def _comparison(found: Sequence[MartRow]) -> Table:
+def _comparison(found: Sequence[MartRow], *, minimum_tenants: int) -> Table:
     hidden = hidden_count(found)
     caption = "By sessions, then messages."
     if hidden:
-        caption = f"{caption} Figures that fewer than 3 tenants share are hidden."
+        caption = f"{caption} Figures that fewer than {minimum_tenants} tenants share are hidden."
     return table_of(
         "Agents compared",
         _COLUMNS,

@@ -61,7 +61,7 @@ _TOKEN_FIGURES = (
     Measure(
         mart="usage_summary",
         column="cache_read_tokens",
-        label="of input, from cache",
+        label="Input from cache",
         unit=Unit.TOKENS,
     ),
 )

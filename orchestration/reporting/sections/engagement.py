@@ -26,7 +26,7 @@ from orchestration.reporting.sections.common import (
 )
 
 _FIGURES = (
-    Measure(mart="usage_summary", column="active_users", label="Users in all", unit=Unit.COUNT),
+    Measure(mart="usage_summary", column="active_users", label="Active users", unit=Unit.COUNT),
     Measure(mart="usage_summary", column="wau", label="Active in 7 days", unit=Unit.COUNT),
     Measure(mart="usage_summary", column="mau", label="Active in 30 days", unit=Unit.COUNT),
     Measure(mart="usage_summary", column="messages", label="Messages, both ways", unit=Unit.COUNT),

@@ -61,7 +61,7 @@ def _about_window(rows: ReportRows) -> list[tuple[str, str]]:
     entries.append(
         (
             "Freshness",
-            f"As of {format_clock(publication.as_of, zone)}; {fresh}. Late data change later reports.",
+            f"As of {format_clock(publication.as_of, zone)}; {fresh}.",
         )
     )
     return entries
@@ -99,7 +99,7 @@ def _about_gaps(rows: ReportRows) -> list[tuple[str, str]]:
         entries.append(
             (
                 "Unconverted charges",
-                f"{plural(unconverted, 'charge')} in a currency without a rate: left out of revenue.",
+                f"{plural(unconverted, 'charge')} without an exchange rate, left out of revenue.",
             )
         )
     hidden = sum(hidden_count(rows.rows(mart)) for mart in _BREAKDOWNS_WITH_HIDDEN_CELLS)
@@ -107,8 +107,8 @@ def _about_gaps(rows: ReportRows) -> list[tuple[str, str]]:
         entries.append(
             (
                 "Hidden cells",
-                f"{plural(hidden, 'cell')} shared by fewer than 3 tenants, or that would give such a"
-                " cell away. Totals include them.",
+                f"{plural(hidden, 'cell')} that fewer than {rows.reference.minimum_tenants} tenants"
+                " share, or that would give such a cell away. Totals include them.",
             )
         )
     count = usage.count("response_time_count")

@@ -5,11 +5,22 @@ Belongs here: what everyone reads. Does not belong here: detail, which has its o
 
 from __future__ import annotations
 
-from orchestration.reporting.formats import Change, Direction, Unit, format_value, plural
+from dataclasses import replace
+
+from orchestration.reporting.formats import (
+    Change,
+    Direction,
+    Number,
+    Unit,
+    format_round_money,
+    format_value,
+    plural,
+)
 from orchestration.reporting.gather import INSIGHTS, MartRow, ReportRows
 from orchestration.reporting.model import (
     Block,
     Empty,
+    Figure,
     Figures,
     Frequency,
     Insight,
@@ -96,13 +107,21 @@ _CARDS = {
 
 def overview(rows: ReportRows) -> Section:
     """The first section of every report."""
-    blocks: list[Block] = [
-        Figures(figures=figures(rows, *_CARDS[rows.window.scope.kind]), prominent=True)
-    ]
+    blocks: list[Block] = [Figures(figures=_cards(rows), prominent=True)]
     if rows.summary("usage_summary").count("messages"):
         blocks.append(Sentences(sentences=_answers(rows)))
     blocks.append(_findings(rows))
     return Section(key="overview", title="Is this working?", blocks=tuple(blocks))
+
+
+def _cards(rows: ReportRows) -> tuple[Figure, ...]:
+    """The cards; one without a figure to compare with says so."""
+    return tuple(
+        one
+        if one.change is not None or one.value is None
+        else replace(one, note=f"no {period_noun(rows)} before")
+        for one in figures(rows, *_CARDS[rows.window.scope.kind])
+    )
 
 
 def statement(rows: ReportRows) -> str:
@@ -119,8 +138,9 @@ def statement(rows: ReportRows) -> str:
         net = revenue.number("net_usd")
         if net is None:
             return f"{text}."
-        payout = format_value(revenue.number("payout_usd"), Unit.USD)
-        return f"{text}: {format_value(net, Unit.USD)} net revenue, {payout} after fees."
+        payout = revenue.number("payout_usd")
+        after = "" if payout is None else f", {format_round_money(payout)} after fees"
+        return f"{text}: {format_round_money(net)} net revenue{after}."
     conversations = value.count("conversations")
     if conversations and rows.window.scope.kind is not ScopeKind.PUBLISHER:
         return _value_statement(value, conversations)
@@ -128,10 +148,14 @@ def statement(rows: ReportRows) -> str:
         succeeded = format_value(1 - (usage.number("message_error_rate") or 0), Unit.FRACTION)
         return (
             f"{plural(messages, 'message')} answered by"
-            f" {plural(usage.count('active_agents'), 'agent')}, {succeeded} without an error, for"
-            f" {format_value(usage.number('cost_usd'), Unit.USD)}."
+            f" {plural(usage.count('active_agents'), 'agent')}, {succeeded} without an error,"
+            f" {_spent(usage.number('cost_usd'))}."
         )
     return f"No activity in this {period_noun(rows)}."
+
+
+def _spent(cost: Number | None) -> str:
+    return "at an unknown cost" if cost is None else f"for {format_round_money(cost)}"
 
 
 def _value_statement(value: MartRow, conversations: int) -> str:
@@ -141,9 +165,9 @@ def _value_statement(value: MartRow, conversations: int) -> str:
         parts.append(f"{format_value(resolved, Unit.FRACTION)} resolved without a human")
     saved = value.number("net_savings_usd")
     if saved is not None and saved >= 0:
-        parts.append(f"{format_value(saved, Unit.USD)} saved")
+        parts.append(f"{format_round_money(saved)} saved")
     elif saved is not None:
-        parts.append(f"{format_value(-saved, Unit.USD)} more than people would have cost")
+        parts.append(f"{format_round_money(-saved)} more than people would have cost")
     return f"{', '.join(parts)}."
 
 
