@@ -52,8 +52,11 @@ lint-python:
 lint-types:
 	@$(BIN)/mypy
 
+# A mart over windows is one call of a macro (tests/conventions hold that): no SQL of its own to lint, and
+# parsing what the macro renders to takes 6 s a model.
 lint-sql:
-	@$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models
+	@grep -rL 'mart_over_windows(' --include='*.sql' dbt_project/models | \
+		xargs $(BIN)/sqlfluff lint --processes 2 --disable-progress-bar
 
 lint-yaml:
 	@$(BIN)/yamllint --strict .
