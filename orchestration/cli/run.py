@@ -70,6 +70,7 @@ class _Pipeline:
         self._run_key = uuid.uuid4().hex
 
     def execute(self) -> Run:
+        from orchestration.cli.dagster_home import open_instance
         from orchestration.state.store import StateStore
         from orchestration.warehouse.manifest import prepare_manifest
 
@@ -80,7 +81,7 @@ class _Pipeline:
         our_run = store.start_run(
             run_key=self._run_key, command="agentmart run", as_of=self._as_of
         )
-        with _instance(self._settings) as instance:
+        with open_instance(self._settings) as instance:
             with _step("ingest"):
                 self._job(defs, instance, "ingestion_job", store, our_run.run_id)
             if self._is_nothing_new(store):
@@ -149,15 +150,6 @@ def _load_definitions() -> Definitions:
     from orchestration.definitions import defs
 
     return defs()
-
-
-def _instance(settings: Settings) -> DagsterInstance:
-    from orchestration.cli.dagster_home import prepare_dagster_home
-
-    prepare_dagster_home(settings)
-    from dagster import DagsterInstance
-
-    return DagsterInstance.from_config(str(settings.dagster_home))
 
 
 class _step:
