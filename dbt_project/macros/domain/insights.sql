@@ -28,7 +28,8 @@
 {% macro measure_text(value, unit) -%}
     case {{ unit }}
         when 'fraction' then {{ format_number('(' ~ value ~ ') * 100', 1) }} || '%'
-        when 'milliseconds' then {{ format_number('(' ~ value ~ ') / 1000.0', 1) }} || ' s'
+        when 'small_fraction' then {{ format_number('(' ~ value ~ ') * 100', 2) }} || '%'
+        when 'milliseconds' then {{ format_number('(' ~ value ~ ') / 1000.0', 2) }} || ' s'
         when 'seconds' then {{ format_number(value, 0) }} || ' s'
         when 'usd' then 'USD ' || {{ format_number(value, 2) }}
         when 'rating' then {{ format_number(value, 2) }}
@@ -42,6 +43,7 @@
     {%- set scaled = {'fraction': '(' ~ value ~ ') * 100', 'milliseconds': '(' ~ value ~ ') / 1000.0'} -%}
     case {{ unit }}
         when 'fraction' then {{ trimmed_number(scaled['fraction']) }} || '%'
+        when 'small_fraction' then {{ trimmed_number(scaled['fraction']) }} || '%'
         when 'milliseconds' then {{ trimmed_number(scaled['milliseconds']) }} || ' s'
         when 'seconds' then {{ trimmed_number(value) }} || ' s'
         when 'usd' then 'USD ' || {{ format_number(value, 2) }}
@@ -436,7 +438,7 @@
             queue_depth_p95 as third_value,
             requests as sample_size,
             hour_at as evidence_start,
-            {{ timestamp_add_seconds('hour_at', 3600) }} as evidence_end,
+            {{ timestamp_add_seconds('hour_at', 'cast(3600 as bigint)') }} as evidence_end,
             {{ format_minute(to_local_timestamp('hour_at', 'service_hours.time_zone')) }}
             || ' (' || service_hours.time_zone || ')' as detail
         from service_hours
@@ -649,7 +651,7 @@
                 when windows.start_local is null then 'until '
                 else {{ format_date('windows.start_local') }} || ' to '
             end || {{ format_date(local_date(
-                timestamp_add_seconds('windows.end_at', -1), 'windows.time_zone'
+                timestamp_add_seconds('windows.end_at', 'cast(-1 as bigint)'), 'windows.time_zone'
             )) }} as period_text
         from found
         inner join {{ windows }} as windows

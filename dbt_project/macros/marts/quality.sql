@@ -24,7 +24,6 @@
         count(*) filter (where is_escalated) as escalated_conversations,
         count(*) filter (where is_abandoned) as abandoned_conversations,
         count(distinct agent_key) as agents_with_conversations,
-        count(distinct local_date) as conversation_days,
         {{ safe_divide('count(*) filter (where is_resolved)', 'count(*) filter (where is_completed)') }}
             as resolution_rate,
         {{ safe_divide('count(*) filter (where is_escalated)', 'count(*)') }} as escalation_rate,
@@ -94,7 +93,7 @@
     ),
 
     conversation_rows as (
-        {{ rows_in_windows(ref('fct_conversations'), 'created_at', windows) }}
+        {{ local_rows_in_windows(ref('fct_conversations'), 'created_at', windows) }}
     ),
 
     score_rows as (
@@ -111,6 +110,14 @@
 
     conversations as (
         {{ conversation_measures('conversation_rows', ['window_key']) }}
+    ),
+
+    conversation_dates as (
+        select
+            window_key,
+            count(distinct local_date) as conversation_days
+        from conversation_rows
+        group by window_key
     ),
 
     scores as (
@@ -156,10 +163,10 @@
                 'escalated_conversations',
                 'abandoned_conversations',
                 'agents_with_conversations',
-                'conversation_days',
             ],
             'conversations'
         ) }},
+        {{ counts_or_zero(['conversation_days'], 'conversation_dates') }},
         conversations.resolution_rate,
         conversations.escalation_rate,
         conversations.abandonment_rate,
@@ -183,6 +190,8 @@
         on windows.window_key = ratings.window_key
     left join conversations
         on windows.window_key = conversations.window_key
+    left join conversation_dates
+        on windows.window_key = conversation_dates.window_key
     left join scores
         on windows.window_key = scores.window_key
     left join tasks

@@ -123,7 +123,7 @@
 {# One row per window and local date of it, days without a charge included. #}
 {% macro revenue_daily_sql(windows) -%}
     with charge_rows as (
-        {{ rows_in_windows(ref('fct_charges'), 'charged_at', windows) }}
+        {{ local_rows_in_windows(ref('fct_charges'), 'charged_at', windows) }}
     ),
 
     charges as (
@@ -183,14 +183,14 @@
 
 {#
     When the window before begins: a calendar month earlier for a calendar month, whole or open (D-12), else by the span
-    of local time. It ends where the window begins.
+    of local days. It ends where the window begins.
 #}
 {% macro previous_start_at(window) -%}
     {%- set start_local = 'cast(' ~ window ~ '.start_local as timestamp)' -%}
     {%- set end_local = 'cast(' ~ window ~ '.end_local as timestamp)' -%}
     {%- set month_before = 'cast(' ~ date_add_months(window ~ '.start_local', -1) ~ ' as timestamp)' -%}
     {%- set month_after = 'cast(' ~ date_add_months(window ~ '.start_local', 1) ~ ' as timestamp)' -%}
-    {%- set span_before = timestamp_add_seconds(start_local, '-' ~ seconds_between(start_local, end_local)) -%}
+    {%- set span_before = timestamp_add_days(start_local, '-' ~ days_between(start_local, end_local)) -%}
     {{ to_utc_timestamp(
         'case when extract(day from ' ~ start_local ~ ') = 1'
         ~ ' and (' ~ month_after ~ ' = ' ~ end_local ~ ' or (' ~ window ~ '.is_partial and ' ~ month_after ~ ' > ' ~ end_local ~ '))'

@@ -48,6 +48,76 @@
             'summary_sql': health_summary_sql('windows'),
             'description': "One row: uptime, requests and queues of the platform's services, whatever the scope.",
         },
+        {
+            'name': 'quality_summary',
+            'summary_sql': quality_summary_sql('windows'),
+            'description': 'One row: ratings, outcomes of conversations, judge scores and tasks of the scope in the span.',
+        },
+        {
+            'name': 'agent_quality',
+            'summary_sql': agent_quality_sql('windows'),
+            'description': 'One row per agent that was rated or held a conversation in the span.',
+        },
+        {
+            'name': 'tool_usage',
+            'summary_sql': tool_usage_sql('windows'),
+            'description': 'One row per tool that was used in the span: attempts, failures, time.',
+        },
+        {
+            'name': 'revenue_summary',
+            'summary_sql': revenue_summary_sql('windows'),
+            'description': 'One row: charges, fees, payout, model cost and margin of the scope in the span.',
+        },
+        {
+            'name': 'revenue_daily',
+            'summary_sql': revenue_daily_sql('windows'),
+            'description': 'One row per local date of the span: charges and fees, dates without a charge included.',
+        },
+        {
+            'name': 'adoption_summary',
+            'summary_sql': adoption_summary_sql('windows'),
+            'description': 'One row: installs, and tenants kept and lost against the span before.',
+        },
+        {
+            'name': 'value_summary',
+            'summary_sql': value_summary_sql('windows'),
+            'description': 'One row: what resolved conversations saved against a person, and what the models cost.',
+        },
+        {
+            'name': 'compliance_summary',
+            'summary_sql': compliance_summary_sql('windows'),
+            'description': 'One row: toxicity and redacted personal data of the scope in the span.',
+        },
+        {
+            'name': 'compliance_by_agent_type',
+            'summary_sql': compliance_by_agent_type_sql('windows'),
+            'description': 'One row per agent type with a message or an audit in the span.',
+        },
+        {
+            'name': 'pii_by_entity',
+            'summary_sql': pii_by_entity_sql('windows'),
+            'description': 'One row per kind of personal data redacted in the span.',
+        },
+        {
+            'name': 'feedback_summary',
+            'summary_sql': feedback_summary_sql('windows'),
+            'description': 'One row: ratings and their distribution of the scope in the span.',
+        },
+        {
+            'name': 'feedback_by_agent_type',
+            'summary_sql': feedback_by_agent_type_sql('windows'),
+            'description': 'One row per agent type that was rated in the span, and from which load on it is rated worse.',
+        },
+        {
+            'name': 'feedback_by_load',
+            'summary_sql': feedback_by_load_sql('windows'),
+            'description': 'One row per agent type that was rated in the span and load band.',
+        },
+        {
+            'name': 'insight_findings',
+            'summary_sql': insight_findings_sql('windows'),
+            'description': 'One row per finding of the rules in reference.insight_rules, whatever the windows they are for.',
+        },
     ]) }}
 {%- endmacro %}
 
