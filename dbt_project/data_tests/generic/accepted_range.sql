@@ -1,4 +1,6 @@
-{# Fails for every value outside [min_value, max_value]; either bound may be left out; NULL passes. #}
+{#
+    Fails for every value outside [min_value, max_value]; either bound may be left out; NULL passes.
+#}
 {% test accepted_range(model, column_name, min_value=none, max_value=none) %}
 select {{ column_name }}
 from {{ model }}

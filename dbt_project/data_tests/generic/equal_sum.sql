@@ -1,8 +1,17 @@
 {#
-    Fails when the sum of an expression over this model differs from the sum of another expression over another model,
-    in total or within any group of `group_by` (columns that both have). For parts that must add up to their total.
+    Fails when the sum of an expression over this model differs from the sum of another expression
+    over another model, in total or within any group of `group_by` (columns that both have). For
+    parts that must add up to their total.
 #}
-{% test equal_sum(model, expression, compare_model, compare_expression, group_by=[], where="true", compare_where="true") %}
+{% test equal_sum(
+    model,
+    expression,
+    compare_model,
+    compare_expression,
+    group_by=[],
+    where="true",
+    compare_where="true"
+) %}
 with these as (
     select
         {% for column in group_by %}{{ column }}, {% endfor -%}
@@ -30,6 +39,8 @@ select
 from these
 full join those
     on true
-    {%- for column in group_by %} and these.{{ column }} is not distinct from those.{{ column }}{% endfor %}
+    {%- for column in group_by %}
+    and these.{{ column }} is not distinct from those.{{ column }}
+    {%- endfor %}
 where coalesce(these.total, 0) <> coalesce(those.total, 0)
 {% endtest %}

@@ -1,4 +1,7 @@
-{# Fails for every row for which the expression is false; NULL (nothing known) passes. On a column, prefix nothing: name it in the expression. #}
+{#
+    Fails for every row for which the expression is false; NULL (nothing known) passes. On a column,
+    prefix nothing: name it in the expression.
+#}
 {% test expression_is_true(model, expression, column_name=none) %}
 select *
 from {{ model }}

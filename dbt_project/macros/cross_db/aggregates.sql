@@ -4,7 +4,10 @@
     {{ adapter.dispatch('percentile_cont')(value, fraction, where) }}
 {%- endmacro %}
 
-{#- The cast comes first: on integers and decimals DuckDB rounds the interpolated value to the type of the column. -#}
+{#
+    The cast comes first: on integers and decimals DuckDB rounds the interpolated value to the type
+    of the column.
+#}
 {% macro duckdb__percentile_cont(value, fraction, where) -%}
     quantile_cont(cast({{ value }} as double), {{ fraction }})
     {%- if where %} filter (where {{ where }}){% endif %}

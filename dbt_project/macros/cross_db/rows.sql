@@ -1,6 +1,6 @@
 {#
-    One row in, several rows out: lists, maps, spans of dates. Each macro is a join to write after a from clause; the
-    row's own columns are visible in the arguments.
+    One row in, several rows out: lists, maps, spans of dates. Each macro is a join to write after a
+    from clause; the row's own columns are visible in the arguments.
 #}
 
 {% macro join_dates(start_date, end_date, alias, column='date_day') -%}
@@ -24,7 +24,10 @@
 
 {% macro duckdb__join_numbers(first_number, last_number, alias, column) -%}
     cross join lateral (
-        select unnest(generate_series(cast({{ first_number }} as bigint), cast({{ last_number }} as bigint))) as {{ column }}
+        select unnest(generate_series(
+            cast({{ first_number }} as bigint),
+            cast({{ last_number }} as bigint)
+        )) as {{ column }}
     ) as {{ alias }}
 {%- endmacro %}
 

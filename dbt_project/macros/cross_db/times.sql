@@ -70,7 +70,10 @@
 
 {#- A product of decimals, because a division would give a binary float. -#}
 {% macro duckdb__seconds_between(start_at, end_at) -%}
-    cast((epoch_us({{ end_at }}) - epoch_us({{ start_at }})) * cast(0.000001 as decimal(7, 6)) as decimal(18, 6))
+    cast(
+        (epoch_us({{ end_at }}) - epoch_us({{ start_at }})) * cast(0.000001 as decimal(7, 6))
+        as decimal(18, 6)
+    )
 {%- endmacro %}
 
 {% macro ms_between(start_at, end_at) -%}

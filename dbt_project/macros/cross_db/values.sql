@@ -1,6 +1,9 @@
 {# Single values: division, casts, hashes, literals, errors. #}
 
-{#- Binary on purpose: engines give different scales for a quotient of decimals. Ratios are for reading, never summed. -#}
+{#
+    Binary on purpose: engines give different scales for a quotient of decimals. Ratios are for
+    reading, never summed.
+#}
 {% macro safe_divide(numerator, denominator) -%}
     (cast({{ numerator }} as double) / nullif(cast({{ denominator }} as double), 0))
 {%- endmacro %}
@@ -33,12 +36,16 @@
     error({{ message }})
 {%- endmacro %}
 
-{#- The length in front of each part keeps ('a', 'b|c') and ('a|b', 'c') apart; NULL has no length. -#}
+{#
+    The length in front of each part keeps ('a', 'b|c') and ('a|b', 'c') apart; NULL has no length.
+#}
 {% macro hash_key(values) -%}
+    {%- set text = dbt.type_string() -%}
     md5(concat(
         {%- for value in values %}
-        coalesce(cast(length(cast({{ value }} as {{ dbt.type_string() }})) as {{ dbt.type_string() }}), '-'), ':',
-        coalesce(cast({{ value }} as {{ dbt.type_string() }}), ''){{ ", " if not loop.last }}
+        coalesce(cast(length(cast({{ value }} as {{ text }})) as {{ text }}), '-'),
+        ':',
+        coalesce(cast({{ value }} as {{ text }}), ''){{ "," if not loop.last }}
         {%- endfor %}
     ))
 {%- endmacro %}

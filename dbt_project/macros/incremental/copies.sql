@@ -1,7 +1,8 @@
 {#
-    Which copy of a row counts. A producer may deliver one thing late, twice or split; content settles it, never arrival:
-    append streams take the earliest event time, then the smallest row hash; state streams the greatest updated_at, then
-    the greatest row hash. load_id and row_number only order identical copies, so that reruns pick the same one.
+    Which copy of a row counts. A producer may deliver one thing late, twice or split; content
+    settles it, never arrival: append streams take the earliest event time, then the smallest row
+    hash; state streams the greatest updated_at, then the greatest row hash. load_id and row_number
+    only order identical copies, so that reruns pick the same one.
 #}
 
 {# 1 for the copy of an append row that counts. Small streams: one window over the whole stream. #}
@@ -21,11 +22,13 @@
 {%- endmacro %}
 
 {#
-    Large append streams: CTEs `single_copies`, `ranked_copies` and `counted_copies` over a raw stream. A window over the
-    whole stream would sort every wide row at each reading and keep filters from the files. Here rows whose key landed
-    once, nearly all, are streamed past a lookup in the small relation of repeated keys, and only the others are ranked,
-    on the one day that holds their earliest copy. A filter on event_date or any other column reaches the Parquet files.
-    The stream is named twice rather than shared through a CTE, which an engine would materialise with all its columns.
+    Large append streams: CTEs `single_copies`, `ranked_copies` and `counted_copies` over a raw
+    stream. A window over the whole stream would sort every wide row at each reading and keep
+    filters from the files. Here rows whose key landed once, nearly all, are streamed past a lookup
+    in the small relation of repeated keys, and only the others are ranked, on the one day that
+    holds their earliest copy. A filter on event_date or any other column reaches the Parquet files.
+    The stream is named twice rather than shared through a CTE, which an engine would materialise
+    with all its columns.
 #}
 {% macro counted_copies(stream, repeated_keys, key_column, key_name, event_time) -%}
 single_copies as (
@@ -41,8 +44,10 @@ single_copies as (
 ranked_copies as (
     select
         landed.*,
-        {{ copy_rank(['landed.source_name', 'landed.' ~ key_column, 'landed.event_date'], 'landed.' ~ event_time) }}
-            as copy_rank
+        {{ copy_rank(
+            ['landed.source_name', 'landed.' ~ key_column, 'landed.event_date'],
+            'landed.' ~ event_time
+        ) }} as copy_rank
     from {{ stream }} as landed
     inner join (
         select
@@ -69,10 +74,11 @@ counted_copies as (
 {%- endmacro %}
 
 {#
-    The body of the relation of repeated keys: one row per key that landed more than once and event date it landed on.
-    Full: one pass over the keys. Incremental: only the keys of loads that no publication holds yet are looked up, and
-    what is not listed yet is appended; readers take the least first_event_date, so a key that is listed again because an
-    earlier day appeared needs no correction.
+    The body of the relation of repeated keys: one row per key that landed more than once and event
+    date it landed on. Full: one pass over the keys. Incremental: only the keys of loads that no
+    publication holds yet are looked up, and what is not listed yet is appended; readers take the
+    least first_event_date, so a key that is listed again because an earlier day appeared needs no
+    correction.
 #}
 {% macro repeated_keys(relation, loads, key_column, key_name) -%}
 with

@@ -1,16 +1,19 @@
 {#
-    Incremental strategy `replace_dates`: what is pending is an explicit list of event dates, and exactly those dates
-    of the target are replaced. A date whose rows are all gone becomes empty, which no key-based strategy does.
+    Incremental strategy `replace_dates`: what is pending is an explicit list of event dates, and
+    exactly those dates of the target are replaced. A date whose rows are all gone becomes empty,
+    which no key-based strategy does.
 
-    A model uses it like this (the relation named by `pending` has the columns fact_name and event_date; it is
-    int_pending_dates, which closes the dates that loads touched over changed keys):
+    A model uses it like this (the relation named by `pending` has the columns fact_name and
+    event_date; it is int_pending_dates, which closes the dates that loads touched over changed
+    keys):
 
         {{ config(materialized='incremental', incremental_strategy='replace_dates') }}
         ...
         where {{ in_pending_dates('event_date') }}
 
-    `in_pending_dates` is true for every row in a full build. In an incremental build it is a literal list of
-    dates, so that the reader prunes Parquet partitions before opening a file; a subquery would not.
+    `in_pending_dates` is true for every row in a full build. In an incremental build it is a
+    literal list of dates, so that the reader prunes Parquet partitions before opening a file; a
+    subquery would not.
 #}
 {% macro get_incremental_replace_dates_sql(arg_dict) %}
     {{ return(adapter.dispatch('get_incremental_replace_dates_sql')(arg_dict)) }}
@@ -28,7 +31,10 @@
     from {{ arg_dict['temp_relation'] }}
 {% endmacro %}
 
-{# The event dates of a fact that this run must rebuild, as ISO texts. Unit tests override it with a list. #}
+{#
+    The event dates of a fact that this run must rebuild, as ISO texts. Unit tests override it with
+    a list.
+#}
 {% macro pending_dates(fact_name) %}
     {%- set pending = ref('int_pending_dates') -%}
     {%- if not execute -%}
@@ -41,9 +47,15 @@
     {{ return(rows.columns[0].values() | list) }}
 {% endmacro %}
 
-{# The filter of a `replace_dates` model: true in a full build, else the literal list of its pending dates. #}
+{#
+    The filter of a `replace_dates` model: true in a full build, else the literal list of its
+    pending dates.
+#}
 {% macro in_pending_dates(date_column='event_date', fact_name=none) -%}
-    {#- The reference stands outside the branch because dbt learns dependencies while is_incremental() is false. -#}
+    {#
+    The reference stands outside the branch because dbt learns dependencies while is_incremental()
+    is false.
+#}
     {%- set pending = ref('int_pending_dates') -%}
     {%- if is_incremental() -%}
         {{ is_one_of_dates(date_column, pending_dates(fact_name or this.name)) }}

@@ -1,9 +1,11 @@
 {#
-    The raw layer: one view per native stream over exactly the lake files that the ledger lists, and one view per run
-    input. A file that no ledger entry names does not exist for dbt, whatever lies in the folder.
+    The raw layer: one view per native stream over exactly the lake files that the ledger lists, and
+    one view per run input. A file that no ledger entry names does not exist for dbt, whatever lies
+    in the folder.
 
-    Runs at the start of every dbt command that executes nodes. Which streams there are is read from the source
-    definition (models/staging/_raw__sources.yml), so a new stream is declared in one place.
+    Runs at the start of every dbt command that executes nodes. Which streams there are is read from
+    the source definition (models/staging/_raw__sources.yml), so a new stream is declared in one
+    place.
 #}
 {% macro create_raw_views() %}
     {% if execute %}
@@ -14,16 +16,17 @@
 {% macro duckdb__create_raw_views() %}
     {%- set home = env_var('AGENTMART_HOME', '../data') -%}
     {%- set inputs = home ~ '/warehouse/inputs' -%}
-    {%- set found = run_query("select count(*) from glob(" ~ sql_text(inputs ~ '/lake_files.parquet') ~ ")") -%}
+    {%- set file_list = inputs ~ '/lake_files.parquet' -%}
+    {%- set found = run_query("select count(*) from glob(" ~ sql_text(file_list) ~ ")") -%}
     {%- if found.columns[0].values()[0] == 0 -%}
         {{ exceptions.raise_compiler_error(
-            "run inputs: " ~ inputs ~ "/lake_files.parquet does not exist; start the build with `agentmart run`, "
+            "run inputs: " ~ file_list ~ " does not exist; start the build with `agentmart run`, "
             ~ "which writes it, or set AGENTMART_HOME to a home that has been built"
         ) }}
     {%- endif -%}
 
     {%- set listed = run_query(
-        "select stream_name, path from read_parquet(" ~ sql_text(inputs ~ '/lake_files.parquet') ~ ") "
+        "select stream_name, path from read_parquet(" ~ sql_text(file_list) ~ ") "
         ~ "order by stream_name, event_date, path"
     ) -%}
     {%- set files_by_stream = {} -%}

@@ -1,4 +1,7 @@
-{# The key of an entity: source and id, because two sources may use one id. NULL when the id is NULL. #}
+{#
+    The key of an entity: source and id, because two sources may use one id. NULL when the id is
+    NULL.
+#}
 {% macro entity_key(source_name, id) -%}
     ({{ source_name }} || ':' || {{ id }})
 {%- endmacro %}

@@ -23,7 +23,10 @@ ranked_names as (
     select
         agent_type_key,
         agent_type_name,
-        row_number() over (partition by agent_type_key order by updated_at desc, row_hash desc) as name_rank
+        row_number() over (
+            partition by agent_type_key
+            order by updated_at desc, row_hash desc
+        ) as name_rank
     from names
 ),
 

@@ -3,8 +3,8 @@ with states as (
     from {{ ref('stg_agents__history') }}
 ),
 
--- A state holds from its updated_at to the next one's, whatever the order of arrival. The first one also describes what
--- was before it: nothing older is known.
+-- A state holds from its updated_at to the next one's, whatever the order of arrival. The first one
+-- also describes what was before it: nothing older is known.
 described as (
     select
         agent_key,
@@ -43,7 +43,9 @@ undescribed as (
             when min(seen.publisher_id) = max(seen.publisher_id)
                 then {{ entity_key('seen.source_name', 'min(seen.publisher_id)') }}
         end as publisher_key,
-        case when min(seen.publisher_id) = max(seen.publisher_id) then min(seen.publisher_id) end as publisher_id,
+        case
+            when min(seen.publisher_id) = max(seen.publisher_id) then min(seen.publisher_id)
+        end as publisher_id,
         true as is_inferred,
         timestamp '1900-01-01 00:00:00' as valid_from,
         timestamp '9999-12-31 00:00:00' as valid_to

@@ -35,8 +35,8 @@ listed as (
     where price_rank = 1
 ),
 
--- Where the list may have the model, best first. A price of another provider is never taken: one model costs differently
--- from house to house.
+-- Where the list may have the model, best first. A price of another provider is never taken: one
+-- model costs differently from house to house.
 candidates as (
     select
         canonical.model,
@@ -98,7 +98,10 @@ candidates as (
 ranked_candidates as (
     select
         *,
-        row_number() over (partition by model, provider order by match_rank, price_model) as candidate_rank
+        row_number() over (
+            partition by model, provider
+            order by match_rank, price_model
+        ) as candidate_rank
     from candidates
 ),
 

@@ -55,8 +55,8 @@ first_states as (
     group by tenant_key
 ),
 
--- Before its first state a tenant has no settings: a value applies from its updated_at on, so the defaults hold. A tenant
--- that no state describes has none ever.
+-- Before its first state a tenant has no settings: a value applies from its updated_at on, so the
+-- defaults hold. A tenant that no state describes has none ever.
 undescribed as (
     select
         {{ entity_key('seen.source_name', 'seen.tenant_id') }} as tenant_key,
@@ -69,14 +69,14 @@ undescribed as (
         cast(null as {{ dbt.type_string() }}) as use_case,
         cast(null as bigint) as retention_days,
         cast(null as bigint) as monthly_call_volume,
-        cast(null as decimal(38,12)) as cost_per_human_interaction_usd,
-        cast(null as decimal(38,12)) as platform_fee_usd_month,
-        cast(null as decimal(38,12)) as average_deal_value_usd,
-        cast(null as decimal(38,12)) as receptionist_cost_usd_month,
-        cast(null as decimal(18,9)) as answer_rate,
-        cast(null as decimal(18,9)) as capture_share,
-        cast(null as decimal(18,9)) as conversion_rate,
-        cast(null as decimal(18,9)) as displaced_share,
+        cast(null as decimal(38, 12)) as cost_per_human_interaction_usd,
+        cast(null as decimal(38, 12)) as platform_fee_usd_month,
+        cast(null as decimal(38, 12)) as average_deal_value_usd,
+        cast(null as decimal(38, 12)) as receptionist_cost_usd_month,
+        cast(null as decimal(18, 9)) as answer_rate,
+        cast(null as decimal(18, 9)) as capture_share,
+        cast(null as decimal(18, 9)) as conversion_rate,
+        cast(null as decimal(18, 9)) as displaced_share,
         cast(null as boolean) as has_legal_hold,
         true as is_inferred,
         timestamp '1900-01-01 00:00:00' as valid_from,

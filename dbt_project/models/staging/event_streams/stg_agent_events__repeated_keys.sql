@@ -5,4 +5,8 @@
     on_schema_change='fail',
 ) }}
 
-{{ repeated_keys(source('raw', 'agent_events'), source('raw', 'loads'), 'id', 'event_id') }}
+{{ repeated_keys(
+    source('raw', 'agent_events'),
+    source('raw', 'loads'),
+    'id', 'event_id',
+) }}

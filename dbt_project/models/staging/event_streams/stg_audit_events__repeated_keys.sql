@@ -5,4 +5,8 @@
     on_schema_change='fail',
 ) }}
 
-{{ repeated_keys(source('raw', 'audit_events'), source('raw', 'loads'), 'audit_id', 'audit_id') }}
+{{ repeated_keys(
+    source('raw', 'audit_events'),
+    source('raw', 'loads'),
+    'audit_id', 'audit_id',
+) }}

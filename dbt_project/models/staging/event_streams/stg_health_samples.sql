@@ -6,7 +6,10 @@ with landed as (
 ranked_copies as (
     select
         *,
-        {{ copy_rank(['source_name', 'service', 'timestamp', 'event_date'], 'timestamp') }} as copy_rank
+        {{ copy_rank(
+            ['source_name', 'service', 'timestamp', 'event_date'],
+            'timestamp',
+        ) }} as copy_rank
     from landed
 ),
 

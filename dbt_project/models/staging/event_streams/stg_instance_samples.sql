@@ -6,13 +6,18 @@ with landed as (
 ranked_copies as (
     select
         *,
-        {{ copy_rank(['source_name', 'agent_type_id', 'tenant_id', 'timestamp', 'event_date'], 'timestamp') }} as copy_rank
+        {{ copy_rank(
+            ['source_name', 'agent_type_id', 'tenant_id', 'timestamp', 'event_date'],
+            'timestamp',
+        ) }} as copy_rank
     from landed
 ),
 
 final as (
     select
-        {{ hash_key(['source_name', 'agent_type_id', 'tenant_id', 'timestamp']) }} as instance_sample_key,
+        {{ hash_key([
+            'source_name', 'agent_type_id', 'tenant_id', 'timestamp',
+        ]) }} as instance_sample_key,
         source_name,
         {{ entity_key('source_name', 'agent_type_id') }} as agent_type_key,
         agent_type_id,

@@ -5,4 +5,8 @@
     on_schema_change='fail',
 ) }}
 
-{{ repeated_keys(source('raw', 'llm_calls'), source('raw', 'loads'), 'llm_call_id', 'llm_call_id') }}
+{{ repeated_keys(
+    source('raw', 'llm_calls'),
+    source('raw', 'loads'),
+    'llm_call_id', 'llm_call_id',
+) }}

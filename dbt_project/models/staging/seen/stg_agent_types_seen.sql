@@ -18,15 +18,4 @@ with landed as (
     where {{ is_newly_landed() }}
 )
 
-{# A repeated build meets the loads it has seen; what is listed is not listed again. #}
-select
-    source_name,
-    agent_type_id
-from landed
-{%- if is_incremental() %}
-except
-select
-    source_name,
-    agent_type_id
-from {{ this }}
-{%- endif %}
+{{ not_listed_yet(['source_name', 'agent_type_id']) }}

@@ -19,20 +19,10 @@ with landed as (
     union
     select distinct
         model,
-        cast(null as {{ dbt.type_string() }}) as provider
+        -- The contract calls the column so; some engine reserves the word.
+        cast(null as {{ dbt.type_string() }}) as provider  -- noqa: RF04
     from {{ source('raw', 'tasks') }}
     where {{ is_newly_landed() }}
 )
 
-{# A repeated build meets the loads it has seen; what is listed is not listed again. #}
-select
-    model,
-    provider
-from landed
-{%- if is_incremental() %}
-except
-select
-    model,
-    provider
-from {{ this }}
-{%- endif %}
+{{ not_listed_yet(['model', 'provider']) }}
