@@ -1,4 +1,4 @@
-"""Every dataset, on a deployment that has really run: its figures agree with each other and with the
+"""Every dataset, on a deployment that has really run: its figures agree with each other and the
 facts, counted here in plain Python.
 """
 
