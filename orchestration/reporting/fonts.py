@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import pymupdf_fonts  # type: ignore[import-untyped]
+
 # File name and the code under which the font package has it. FiraGO draws Latin, Greek, Cyrillic,
 # Arabic, Hebrew, Devanagari, Georgian and Thai; the others fill in letters and symbols it lacks.
 _FONT_FILES: Mapping[str, str] = {
@@ -121,10 +123,6 @@ def _bold_faces() -> tuple[_Face, ...]:
 
 @cache
 def _font_bytes(code: str) -> bytes:
-    # Unpacking a font takes about 30 ms; it is imported here so that importing a report costs
-    # nothing.
-    import pymupdf_fonts  # type: ignore[import-untyped]
-
     return bytes(pymupdf_fonts.myfont(code))
 
 

@@ -117,7 +117,7 @@ def render_chunk(
                 files = render_report(rows, folder=folder, formats=formats, renderer=renderer)
                 results.append(Rendered(position=position, files=files))
             # Whatever is wrong with one report, it is listed with its reason and the others go out.
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 results.append(Rendered(position=position, files={}, failure=_one_line(error)))
     return results
 

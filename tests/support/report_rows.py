@@ -196,7 +196,7 @@ def report_rows(
             _tool("send_refund", attempts=42, failures=9),
         ],
         "quality_summary": [_quality()],
-        "value_summary": [_value()],
+        "value_summary": [value()],
         "revenue_summary": [_revenue()],
         "revenue_daily": [
             {
@@ -286,7 +286,7 @@ def report_rows(
                 avg_dau=55.0,
             )
         ],
-        "value_summary": [_value(net_savings_usd=Decimal("15000"))],
+        "value_summary": [value(net_savings_usd=Decimal("15000"))],
         "revenue_summary": [_revenue(net_usd=Decimal("500"), gross_usd=Decimal("510"))],
         "feedback_summary": [_feedback(avg_rating=4.15)],
         **(previous or {}),
@@ -389,7 +389,8 @@ def _quality() -> Values:
     }
 
 
-def _value(**changes: Any) -> Values:
+def value(**changes: Any) -> Values:
+    """A value_summary row: 2,400 conversations, 94 % resolved, 18,000 USD saved."""
     return {
         "conversations": 2400,
         "resolution_rate": 0.94,

@@ -5,7 +5,6 @@ Belongs here: writing the files. Does not belong here: the outbox table.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -39,7 +38,7 @@ class EmlChannel(Channel):
         name = f"{report.frequency}-{report.period}-{scope}-{message.idempotency_key[:8]}.eml"
         try:
             write_atomically(self._folder / name, content)
-            os.chmod(self._folder / name, 0o600)
+            (self._folder / name).chmod(0o600)
         except OSError as error:
             reason = f"{self._folder / name} cannot be written: {error.strerror or error}"
             return Outcome(state=MessageState.PENDING, reason=reason)
