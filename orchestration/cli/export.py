@@ -113,7 +113,7 @@ def export(
             platform_zone=settings.time_zone,
             now=now,
         )
-        answer = ask(found, question, published)
+        answer = ask(found, question=question, published=published)
     if out is None:
         _print(answer, file_format=file_format)
     else:

@@ -195,7 +195,7 @@ def parse_period(text: str, *, as_of: datetime, time_zone: str) -> Window:
 def _parse(text: str, *, as_of: datetime, time_zone: str) -> Window | None:
     today = as_of.astimezone(ZoneInfo(time_zone)).date()
 
-    def build(kind: WindowKind, start: date, end: date, unit: _Unit | None = None) -> Window:
+    def build(kind: WindowKind, *, start: date, end: date, unit: _Unit | None = None) -> Window:
         is_partial = _to_utc(_midnight(end), time_zone) > as_of
         last = max(start, min(end, today + _DAY)) if is_partial else end
         return Window(
@@ -212,13 +212,13 @@ def _parse(text: str, *, as_of: datetime, time_zone: str) -> Window | None:
 
     def calendar(unit: _Unit, day: date) -> Window:
         start = _start_of(unit, day)
-        return build(WindowKind.CALENDAR, start, _start_of_next(unit, start), unit)
+        return build(WindowKind.CALENDAR, start=start, end=_start_of_next(unit, start), unit=unit)
 
     if match := _ROLLING.fullmatch(text):
         days = int(match[1])
         if days < 1:
             return None
-        return build(WindowKind.ROLLING, today - timedelta(days=days), today)
+        return build(WindowKind.ROLLING, start=today - timedelta(days=days), end=today)
     if text in tuple(_Unit):
         return calendar(_Unit(text), today)
     if match := _MONTH.fullmatch(text):
@@ -231,7 +231,7 @@ def _parse(text: str, *, as_of: datetime, time_zone: str) -> Window | None:
         first, last = date.fromisoformat(match[1]), date.fromisoformat(match[2])
         if last < first:
             raise UserError(f"period {text!r} ends before it starts; write the earlier date first")
-        return build(WindowKind.CUSTOM, first, last + _DAY)
+        return build(WindowKind.CUSTOM, start=first, end=last + _DAY)
     return None
 
 

@@ -46,7 +46,7 @@ def floor(value: Figure) -> int | None:
     return int(exact(value).to_integral_value(rounding=ROUND_FLOOR, context=_WIDE))
 
 
-def ratio(numerator: Figure, denominator: Figure, places: int, *, times: int = 1) -> Decimal | None:
+def ratio(numerator: Figure, denominator: Figure, *, places: int, times: int = 1) -> Decimal | None:
     """``numerator`` / ``denominator`` x ``times``, rounded once; None where it has no value."""
     if numerator is None or not denominator:
         return None

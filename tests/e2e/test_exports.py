@@ -69,7 +69,7 @@ def _answer(published: Published, name: str, request: Request) -> Answer:
     question = pose(
         request, dataset=dataset, published=published, platform_zone="UTC", now=lambda: _AS_OF
     )
-    return ask(dataset, question, published)
+    return ask(dataset, question=question, published=published)
 
 
 def _export(published: Published, name: str, **request: str) -> Any:

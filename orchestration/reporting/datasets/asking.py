@@ -61,7 +61,7 @@ def pose(
     )
 
 
-def ask(dataset: Dataset, question: Question, published: Published) -> Answer:
+def ask(dataset: Dataset, *, question: Question, published: Published) -> Answer:
     """Read the figures that the dataset needs and let it answer."""
     figures = {
         name: published.function(

@@ -263,9 +263,9 @@ def _forecast(question: Question, figures: Figures) -> dict[str, Json]:
     change = None if week is None or before is None else exact(week) - exact(before)
     return {
         "current_weekly_cost_usd": half_up(week, 2),
-        "projected_monthly_cost_usd": ratio(week, 12, 2, times=52),
-        "projected_month_by_days_usd": ratio(week, _WEEK, 2, times=days_in_month),
-        "week_over_week_change": ratio(change, before, 4),
+        "projected_monthly_cost_usd": ratio(week, 12, places=2, times=52),
+        "projected_month_by_days_usd": ratio(week, _WEEK, places=2, times=days_in_month),
+        "week_over_week_change": ratio(change, before, places=4),
     }
 
 
@@ -301,15 +301,15 @@ def _tokens(row: Row) -> dict[str, Cell]:
 
 
 def _tokens_per_message(row: Row) -> int | None:
-    return whole(ratio(row["total_tokens"], row["agent_messages"], 0))
+    return whole(ratio(row["total_tokens"], row["agent_messages"], places=0))
 
 
 def _seconds(milliseconds: Figure) -> Decimal | None:
-    return ratio(milliseconds, 1000, 3)
+    return ratio(milliseconds, 1000, places=3)
 
 
 def _share(part: Figure, total: Figure) -> Decimal | None:
-    return ratio(part, total, 6)
+    return ratio(part, total, places=6)
 
 
 def _known(value: Figure) -> Decimal:

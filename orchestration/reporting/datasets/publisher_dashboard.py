@@ -122,7 +122,7 @@ def _figures_of_the_window(figures: Figures) -> dict[str, Cell]:
         "avg_response_time_ms": floor(usage["avg_completed_duration_ms"]) or 0,
         "p95_response_time_ms": whole(usage["p95_completed_duration_ms"]) or 0,
         "total_revenue": half_up(net, 2),
-        "avg_revenue_per_tenant": ratio(net, tenants, 2) if tenants else _NONE,
+        "avg_revenue_per_tenant": ratio(net, tenants, places=2) if tenants else _NONE,
     }
 
 
@@ -203,7 +203,9 @@ def _money(figures: Figures) -> dict[str, Json]:
         "platform_fees": half_up(revenue["fee_usd"], 2),
         "payout": half_up(revenue["payout_usd"], 2),
         "paying_tenants": count(revenue, "paying_tenants"),
-        "avg_revenue_per_paying_tenant": ratio(revenue["net_usd"], revenue["paying_tenants"], 2),
+        "avg_revenue_per_paying_tenant": ratio(
+            revenue["net_usd"], revenue["paying_tenants"], places=2
+        ),
         "llm_cost": half_up(usage["cost_usd"], 2),
     }
 

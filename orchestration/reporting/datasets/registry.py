@@ -1,4 +1,7 @@
-"""The datasets that ``agentmart export`` offers, by name."""
+"""The datasets that ``agentmart export`` offers, by name.
+
+Belongs here: which datasets there are. Does not belong here: anything about one of them.
+"""
 
 from __future__ import annotations
 

@@ -33,10 +33,10 @@ def test_whole_numbers_are_half_up_and_floors_are_not() -> None:
 
 def test_a_ratio_is_rounded_once() -> None:
     # 1,499,999 / 3,000,000 = 0.4999996...: rounding to six places first would give 0.5 and then 1.
-    assert ratio(1_499_999, 3_000_000, 0) == 0
-    assert ratio(234, 12, 2, times=52) == Decimal("1014.00")
+    assert ratio(1_499_999, 3_000_000, places=0) == 0
+    assert ratio(234, 12, places=2, times=52) == Decimal("1014.00")
 
 
 @pytest.mark.parametrize(("numerator", "denominator"), [(1, 0), (1, None), (None, 3)])
 def test_a_ratio_without_a_denominator_is_unknown(numerator: Figure, denominator: Figure) -> None:
-    assert ratio(numerator, denominator, 2) is None
+    assert ratio(numerator, denominator, places=2) is None
