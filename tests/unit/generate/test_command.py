@@ -30,7 +30,7 @@ def test_a_time_without_zone_is_utc(tmp_path: Path) -> None:
 
 
 def test_a_time_that_is_none_is_named_with_an_example(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--until is 'soon'.*2026-03-02T06:00:00Z"):
+    with pytest.raises(UserError, match=r"--until is 'soon'.*2026-03-02T06:00:00Z"):
         CliRunner().invoke(
             generate,
             ["--out", str(tmp_path / "landing"), "--until", "soon"],
