@@ -72,10 +72,12 @@ def deliver(
     as_of: datetime,
     dry_run: bool = False,
     on_message: Callable[[Message], object] | None = None,
+    channel: Channel | None = None,
 ) -> DeliveryRun:
     """Send every waiting message through the mail server, or write it to the outbox folder.
 
-    With ``dry_run`` nothing is sent, written or changed; the result lists what waits.
+    With ``dry_run`` nothing is sent, written or changed; the result lists what waits. ``channel``
+    replaces the one that the settings name.
     """
     outbox = Outbox(settings.state_file)
     if dry_run:
@@ -87,9 +89,9 @@ def deliver(
         pending = outbox.messages(MessageState.PENDING)
         if pending:
             try:
-                with _channel(settings) as channel:
+                with channel or _channel(settings) as opened:
                     for message in _send_each(
-                        channel, pending, outbox=outbox, settings=settings, as_of=as_of
+                        opened, pending, outbox=outbox, settings=settings, as_of=as_of
                     ):
                         settled.append(message)
                         if on_message is not None:
