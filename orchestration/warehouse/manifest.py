@@ -31,6 +31,7 @@ _STAMP = MANIFEST_FILE.with_name("manifest.sha256")
 
 # Schemas that readers see; staging and intermediate stay in the candidate.
 PUBLISHED_SCHEMAS = (
+    "reference",
     "core",
     "usage",
     "quality",
