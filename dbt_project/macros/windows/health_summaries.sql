@@ -1,6 +1,6 @@
 {#
-    Health of the platform's services, the same under every scope (D-61). It is computed once per distinct span of time
-    and then given to each window.
+    Health of the platform's services, the same under every scope (D-61). It is computed once per
+    distinct span of time and then given to each window.
 #}
 
 {# Seconds (a decimal) as whole microseconds. #}
@@ -50,9 +50,10 @@
 {%- endmacro %}
 
 {#
-    One row per window. Uptime comes from incidents when any incident was ever reported (an incident without an end lasts
-    to the end of the window), else from failed health checks, each of which counts until the service's next check and at
-    most for its own interval (X-23); without either it is NULL.
+    One row per window. Uptime comes from incidents when any incident was ever reported (an
+    incident without an end lasts to the end of the window), else from failed health checks, each
+    of which counts until the service's next check and at most for its own interval (X-23);
+    without either it is NULL.
 #}
 {% macro health_summary_sql(windows) -%}
     with spans as (
@@ -73,7 +74,9 @@
             least(
                 {{ timestamp_add_seconds('samples.sampled_at', 'samples.interval_s') }},
                 coalesce(
-                    lead(samples.sampled_at) over (partition by samples.source_name, samples.service order by samples.sampled_at),
+                    lead(samples.sampled_at) over (
+                        partition by samples.source_name, samples.service order by samples.sampled_at
+                    ),
                     {{ timestamp_add_seconds('samples.sampled_at', 'samples.interval_s') }}
                 )
             ) as valid_to

@@ -1,13 +1,15 @@
 {#
-    Suppression of a publisher's small cells (D-22, X-19): a cell that fewer than `suppression_min_tenants` distinct
-    tenants contribute to is hidden, an empty cell is not. Where the total of the breakdown is published beside it and
-    exactly one cell is hidden, the next smallest is hidden too: otherwise the hidden one is the total minus the rest.
+    Suppression of a publisher's small cells (D-22, X-19): a cell that fewer than
+    `suppression_min_tenants` distinct tenants contribute to is hidden, an empty cell is not.
+    Where the total of the breakdown is published beside it and exactly one cell is hidden, the
+    next smallest is hidden too: otherwise the hidden one is the total minus the rest.
 #}
 
 {#
-    `cells` with is_suppressed. `cells` is a CTE with window_key; `tenants` is its column with the distinct tenants
-    behind the figures of the cell; `part_of` are the columns within which cells add up to a published total; `size` is
-    the column that orders cells for the choice of the next smallest, `cell` its tie-break.
+    `cells` with is_suppressed. `cells` is a CTE with window_key; `tenants` is its column with the
+    distinct tenants behind the figures of the cell; `part_of` are the columns within which cells
+    add up to a published total; `size` is the column that orders cells for the choice of the next
+    smallest, `cell` its tie-break.
 #}
 {% macro flag_suppressed_cells(cells, windows, part_of, size, cell, tenants='active_tenants') -%}
     {%- set total = [] -%}

@@ -1,8 +1,10 @@
 {#
-    Table functions of the published database: each summary for any scope, span and zone, by the same macro as its mart.
+    Table functions of the published database: each summary for any scope, span and zone, by the
+    same macro as its mart.
 
-    Belongs here: which summaries are functions, their common parameters, and how a call becomes one row of windows. Does
-    not belong here: any formula. A new summary is one line in table_function_registry().
+    Belongs here: which summaries are functions, their common parameters, and how a call becomes
+    one row of windows. Does not belong here: any formula. A new summary is one line in
+    table_function_registry().
 #}
 
 {# Name of the function, the macro that gives the rows, and what one row is. #}
@@ -121,7 +123,10 @@
     ]) }}
 {%- endmacro %}
 
-{# Parameters that every table function has, in order; those with a default can be left out or named. #}
+{#
+    Parameters that every table function has, in order; those with a default can be left out or
+    named.
+#}
 {% macro table_function_parameters() -%}
     {{ return(
         "scope, start_local, end_local, time_zone := 'UTC', source := null, agent := null, as_of := null"
@@ -129,8 +134,8 @@
 {%- endmacro %}
 
 {#
-    The statement that makes a table function in the published database. The relations in it lose their catalog: a
-    function that names one would break in a file of another name.
+    The statement that makes a table function in the published database. The relations in it lose
+    their catalog: a function that names one would break in a file of another name.
 #}
 {% macro table_function_ddl(name, summary_sql) -%}
     {%- set body -%}
@@ -148,9 +153,9 @@
 {%- endmacro %}
 
 {#
-    The CTE `windows` with the one row that the parameters mean, or a message that says what is wrong with them. The
-    parameters are renamed at once, because inside a table function their names stand for their values wherever they
-    are written without a table.
+    The CTE `windows` with the one row that the parameters mean, or a message that says what is
+    wrong with them. The parameters are renamed at once, because inside a table function their
+    names stand for their values wherever they are written without a table.
 #}
 {% macro windows_of_parameters() -%}
     parameters as (
@@ -250,7 +255,10 @@
             'requested' as window_kind,
             false as is_previous,
             cast(parameters.start_wall as date) as start_local,
-            {# The first date that is no part of it: a span may end within a day, and ends with the as-of day. -#}
+            {#
+                The first date that is no part of it: a span may end within a day, and ends with
+                the as-of day.
+            -#}
             greatest(
                 cast(parameters.start_wall as date),
                 least(

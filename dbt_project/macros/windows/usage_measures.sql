@@ -1,10 +1,13 @@
 {#
-    The formulas of usage, each once. Every macro aggregates rows that `rows_in_windows` chose by the given keys, so a
-    window, a day of it, an hour of the day, an agent or a model get the same formula. The caller picks the columns it
-    shows; the engine computes no others.
+    The formulas of usage, each once. Every macro aggregates rows that `rows_in_windows` chose by
+    the given keys, so a window, a day of it, an hour of the day, an agent or a model get the same
+    formula. The caller picks the columns it shows; the engine computes no others.
 #}
 
-{# Of agent messages: rows of fct_invocations. Errored ones carry time too and count in averages (D-05). #}
+{#
+    Of agent messages: rows of fct_invocations. Errored ones carry time too and count in averages
+    (D-05).
+#}
 {% macro invocation_measures(rows, keys) -%}
     select
         {{ keys | join(', ') }},
@@ -50,8 +53,9 @@
 {%- endmacro %}
 
 {#
-    Of tokens and money: rows of fct_llm_calls that have an owner (D-03). A cost that no record states and no price
-    covers is unknown, so the cost of records that are all unpriced is NULL and not 0 (D-04).
+    Of tokens and money: rows of fct_llm_calls that have an owner (D-03). A cost that no record
+    states and no price covers is unknown, so the cost of records that are all unpriced is NULL
+    and not 0 (D-04).
 #}
 {% macro token_measures(rows, keys) -%}
     select
@@ -99,7 +103,10 @@
     {%- endfor %}
 {%- endmacro %}
 
-{# Money of a left-joined relation of measures: 0 where nothing was used, NULL where use could not be priced. #}
+{#
+    Money of a left-joined relation of measures: 0 where nothing was used, NULL where use could
+    not be priced.
+#}
 {% macro cost_or_zero(relation) -%}
     case when {{ relation }}.window_key is null then 0 else {{ relation }}.cost_usd end
 {%- endmacro %}
@@ -117,12 +124,14 @@
 {%- endmacro %}
 
 {#
-    One row per window and local date in it: window_key, date_day, dau, wau, mau. A user is active on a date by a user
-    message; WAU and MAU look back 7 and 30 local dates, before the window's start where they must.
+    One row per window and local date in it: window_key, date_day, dau, wau, mau. A user is active
+    on a date by a user message; WAU and MAU look back 7 and 30 local dates, before the window's
+    start where they must.
 
-    Each user-day keeps its user counted until 1, 7 or 30 dates later or until the user's next day, whichever comes
-    first; the number of users on a date is then a running sum of changes. That touches each user-day twice, where
-    joining days to the dates they reach would touch it 30 times.
+    Each user-day keeps its user counted until 1, 7 or 30 dates later or until the user's next
+    day, whichever comes first; the number of users on a date is then a running sum of changes.
+    That touches each user-day twice, where joining days to the dates they reach would touch it 30
+    times.
 #}
 {% macro active_users_by_day(windows) -%}
     with reaching_windows as (

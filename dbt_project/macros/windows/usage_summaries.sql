@@ -1,4 +1,7 @@
-{# The summaries of usage: which measures stand together in a mart, and by what. Formulas are in usage_measures.sql. #}
+{#
+    The summaries of usage: which measures stand together in a mart, and by what. Formulas are in
+    usage_measures.sql.
+#}
 
 {# One row per window. #}
 {% macro usage_summary_sql(windows) -%}
@@ -175,7 +178,10 @@
         select window_key, agent_key, session_tenants from sessions
     ),
 
-    {# The fewest tenants of any part: a cell whose sessions are one tenant's shows that tenant's sessions. -#}
+    {#
+        The fewest tenants of any part: a cell whose sessions are one tenant's shows that tenant's
+        sessions.
+    -#}
     cells as (
         select
             window_key,
@@ -279,8 +285,9 @@
 {%- endmacro %}
 
 {#
-    One row per window and model that was used or answered a message in it. Messages and their latency belong to the
-    primary model (D-07), tokens and cost to the model that used them. Use without a model name is the row 'unknown'.
+    One row per window and model that was used or answered a message in it. Messages and their
+    latency belong to the primary model (D-07), tokens and cost to the model that used them. Use
+    without a model name is the row 'unknown'.
 #}
 {% macro usage_by_model_sql(windows) -%}
     {{ usage_by_model_part_sql(
@@ -292,7 +299,10 @@
     ) }}
 {%- endmacro %}
 
-{# One row per window and provider billed in it; use without a known provider is the row 'unknown'. #}
+{#
+    One row per window and provider billed in it; use without a known provider is the row
+    'unknown'.
+#}
 {% macro usage_by_provider_sql(windows) -%}
     {{ usage_by_model_part_sql(
         windows,
@@ -303,7 +313,10 @@
     ) }}
 {%- endmacro %}
 
-{# Usage by the model or a part of it. `attributes` are columns of dim_models to show beside model_key. #}
+{#
+    Usage by the model or a part of it. `attributes` are columns of dim_models to show beside
+    model_key.
+#}
 {% macro usage_by_model_part_sql(windows, cell_key, usage_cell, message_cell, attributes) -%}
     {%- set cell = ['window_key', cell_key] -%}
     with invocation_rows as (
@@ -443,8 +456,8 @@
 {%- endmacro %}
 
 {#
-    One row per window and local date of it: counts are 0 on a date without rows, averages and ratios NULL. A date is
-    told from one that nothing reported by has_data (FL-127).
+    One row per window and local date of it: counts are 0 on a date without rows, averages and
+    ratios NULL. A date is told from one that nothing reported by has_data (FL-127).
 #}
 {% macro usage_daily_sql(windows) -%}
     {%- set day = ['window_key', 'local_date'] -%}
@@ -556,8 +569,9 @@
 {%- endmacro %}
 
 {#
-    One row per window, distribution (duration or messages of a session) and bin: how many sessions fall into the bin
-    and their share of all. A bin is half-open; an empty one has 0 sessions, its share is NULL without any session.
+    One row per window, distribution (duration or messages of a session) and bin: how many
+    sessions fall into the bin and their share of all. A bin is half-open; an empty one has 0
+    sessions, its share is NULL without any session.
 #}
 {% macro session_distribution_sql(windows) -%}
     with session_rows as (

@@ -1,23 +1,26 @@
 {#
-    The windows framework. A window is a row: a scope, an optional agent, a time zone and a half-open span of UTC time.
-    Every summary is one macro `<name>_sql(windows)` that takes the name of a relation of such rows and gives one row
-    per window_key (and sub-dimension). The mart over core.dim_windows and the table function over one row made from its
-    arguments are that same macro, so a formula exists once.
+    The windows framework. A window is a row: a scope, an optional agent, a time zone and a
+    half-open span of UTC time. Every summary is one macro `<name>_sql(windows)` that takes the
+    name of a relation of such rows and gives one row per window_key (and sub-dimension). The mart
+    over core.dim_windows and the table function over one row made from its arguments are that
+    same macro, so a formula exists once.
 
-    Belongs here: choosing rows for windows, days of windows, and joining a summary back to its window. Does not
-    belong here: any formula.
+    Belongs here: choosing rows for windows, days of windows, and joining a summary back to its
+    window. Does not belong here: any formula.
 
-    A relation of windows has: window_key, scope_kind, scope_id, source_name, scope_key, agent_key, time_zone,
-    window_kind, is_previous, start_local, end_local, start_at, end_at, is_partial.
+    A relation of windows has: window_key, scope_kind, scope_id, source_name, scope_key,
+    agent_key, time_zone, window_kind, is_previous, start_local, end_local, start_at, end_at,
+    is_partial.
 
-    Columns of windows are always written with their table in front. In a table function an unqualified `time_zone`
-    would be replaced by the parameter of that name.
+    Columns of windows are always written with their table in front. In a table function an
+    unqualified `time_zone` would be replaced by the parameter of that name.
 #}
 
 {#
-    The rows of `relation` (an event fact, or a CTE with its scope columns) that fall into each window: all its columns
-    plus window_key, window_scope_kind and window_time_zone. Three joins rather than one on a computed scope key: with
-    2,700 windows on 3 million rows 2.6 s against 129 s.
+    The rows of `relation` (an event fact, or a CTE with its scope columns) that fall into each
+    window: all its columns plus window_key, window_scope_kind and window_time_zone. Three joins
+    rather than one on a computed scope key: with 2,700 windows on 3 million rows 2.6 s against
+    129 s.
 #}
 {% macro rows_in_windows(relation, time_column, windows) -%}
     {%- set scope_conditions = {
@@ -44,9 +47,10 @@
 {%- endmacro %}
 
 {#
-    The same with the local_date and local_hour of each row in its window's zone. They are looked up per zone and quarter
-    of an hour that has rows (every zone's clock changes and midnights fall on one): a conversion takes 4 us where the
-    zone differs from row to row, and a row is in several windows.
+    The same with the local_date and local_hour of each row in its window's zone. They are looked
+    up per zone and quarter of an hour that has rows (every zone's clock changes and midnights
+    fall on one): a conversion takes 4 us where the zone differs from row to row, and a row is in
+    several windows.
 #}
 {% macro local_rows_in_windows(relation, time_column, windows) -%}
     select
@@ -92,7 +96,10 @@
     {{ join_dates('windows.start_local', 'windows.end_local', 'days') }}
 {%- endmacro %}
 
-{# A summary with the columns that say whose and when it is. The whole body of a mart is a call of this. #}
+{#
+    A summary with the columns that say whose and when it is. The whole body of a mart is a call
+    of this.
+#}
 {% macro mart_over_windows(summary_sql) -%}
     with windows as (
         select * from {{ ref('dim_windows') }}
@@ -134,7 +141,10 @@
     cast(coalesce(sum({{ value }}){% if where %} filter (where {{ where }}){% endif %}, 0) as bigint)
 {%- endmacro %}
 
-{# A mean as the quotient of two exact integers, so that the order of rows cannot change its digits. #}
+{#
+    A mean as the quotient of two exact integers, so that the order of rows cannot change its
+    digits.
+#}
 {% macro exact_average(value, where=none) -%}
     {%- set filter = ' filter (where ' ~ where ~ ')' if where else '' -%}
     {{ safe_divide('sum(' ~ value ~ ')' ~ filter, 'count(' ~ value ~ ')' ~ filter) }}

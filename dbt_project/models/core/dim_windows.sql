@@ -63,40 +63,62 @@ anchors as (
     from zones
 ),
 
+steps as (
+    select
+        0 as steps_back,
+        false as is_previous
+    union all
+    select
+        1 as steps_back,
+        true as is_previous
+),
+
 dated as (
-    {%- for kind, days in {'7d': 7, '30d': 30}.items() %}
-    {%- for steps_back in [0, 1] %}
     select
-        time_zone,
-        as_of,
-        '{{ kind }}' as window_kind,
-        {{ 'true' if steps_back else 'false' }} as is_previous,
-        {{ date_add_days('today', -days * (steps_back + 1)) }} as start_local,
-        {{ date_add_days('today', -days * steps_back) }} as end_local
+        anchors.time_zone,
+        anchors.as_of,
+        '7d' as window_kind,
+        steps.is_previous,
+        {{ date_add_days('anchors.today', '-7 * (steps.steps_back + 1)') }} as start_local,
+        {{ date_add_days('anchors.today', '-7 * steps.steps_back') }} as end_local
     from anchors
+    cross join steps
+
     union all
-    {%- endfor %}
-    {%- endfor %}
-    {%- for steps_back in [0, 1] %}
+
     select
-        time_zone,
-        as_of,
+        anchors.time_zone,
+        anchors.as_of,
+        '30d' as window_kind,
+        steps.is_previous,
+        {{ date_add_days('anchors.today', '-30 * (steps.steps_back + 1)') }} as start_local,
+        {{ date_add_days('anchors.today', '-30 * steps.steps_back') }} as end_local
+    from anchors
+    cross join steps
+
+    union all
+
+    select
+        anchors.time_zone,
+        anchors.as_of,
         'weekly' as window_kind,
-        {{ 'true' if steps_back else 'false' }} as is_previous,
-        {{ date_add_days('this_monday', -7 * (steps_back + 1)) }} as start_local,
-        {{ date_add_days('this_monday', -7 * steps_back) }} as end_local
+        steps.is_previous,
+        {{ date_add_days('anchors.this_monday', '-7 * (steps.steps_back + 1)') }} as start_local,
+        {{ date_add_days('anchors.this_monday', '-7 * steps.steps_back') }} as end_local
     from anchors
+    cross join steps
+
     union all
+
     select
-        time_zone,
-        as_of,
+        anchors.time_zone,
+        anchors.as_of,
         'monthly' as window_kind,
-        {{ 'true' if steps_back else 'false' }} as is_previous,
-        {{ date_add_months('first_of_month', -(steps_back + 1)) }} as start_local,
-        {{ date_add_months('first_of_month', -steps_back) }} as end_local
+        steps.is_previous,
+        {{ date_add_months('anchors.first_of_month', '-(steps.steps_back + 1)') }} as start_local,
+        {{ date_add_months('anchors.first_of_month', '-steps.steps_back') }} as end_local
     from anchors
-    {{ "union all" if not loop.last }}
-    {%- endfor %}
+    cross join steps
 ),
 
 spans as (
@@ -109,7 +131,12 @@ spans as (
 
 windows as (
     select
-        scopes.scope_text || '/' || spans.window_kind || '/' || {{ format_date('spans.start_local') }} as window_key,
+        scopes.scope_text
+        || '/'
+        || spans.window_kind
+        || '/'
+        || {{ format_date('spans.start_local') }}
+            as window_key,
         scopes.scope_kind,
         scopes.scope_id,
         scopes.source_name,
@@ -147,11 +174,12 @@ final as (
         windows.is_partial
     from windows
     left join windows as previous_windows
-        on windows.scope_kind = previous_windows.scope_kind
-        and windows.scope_key = previous_windows.scope_key
-        and windows.window_kind = previous_windows.window_kind
-        and not windows.is_previous
-        and previous_windows.is_previous
+        on
+            windows.scope_kind = previous_windows.scope_kind
+            and windows.scope_key = previous_windows.scope_key
+            and windows.window_kind = previous_windows.window_kind
+            and not windows.is_previous
+            and previous_windows.is_previous
 )
 
 select * from final

@@ -24,7 +24,8 @@ loads_by_stream as (
 
 final as (
     select
-        {{ entity_key('loads_by_stream.source_name', 'loads_by_stream.stream_name') }} as stream_key,
+        {{ entity_key('loads_by_stream.source_name', 'loads_by_stream.stream_name') }}
+            as stream_key,
         loads_by_stream.source_name,
         loads_by_stream.stream_name,
         loads_by_stream.load_count,
@@ -40,8 +41,9 @@ final as (
         loads_by_stream.last_loaded_at
     from loads_by_stream
     left join copies
-        on loads_by_stream.source_name = copies.source_name
-        and loads_by_stream.stream_name = copies.stream_name
+        on
+            loads_by_stream.source_name = copies.source_name
+            and loads_by_stream.stream_name = copies.stream_name
 )
 
 select * from final

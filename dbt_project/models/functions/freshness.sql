@@ -20,13 +20,15 @@ with streams as (
 
 mart_streams as (
     {%- for mart, stream_names in streams_of_marts.items() %}
-    {%- set is_last_mart = loop.last %}
-    {%- for stream_name in stream_names %}
-    select
-        '{{ mart }}' as mart_name,
-        '{{ stream_name }}' as stream_name
-    {{ "union all" if not (is_last_mart and loop.last) }}
-    {%- endfor %}
+        {%- set is_last_mart = loop.last %}
+        {%- for stream_name in stream_names %}
+            select
+                '{{ mart }}' as mart_name,
+                '{{ stream_name }}' as stream_name
+            {%- if not (is_last_mart and loop.last) %}
+                union all
+            {%- endif %}
+        {%- endfor %}
     {%- endfor %}
 ),
 
@@ -45,7 +47,7 @@ marts as (
 final as (
     select
         'stream' as kind,
-        stream_name as name,
+        stream_name as name, -- noqa: RF04
         last_event_at,
         last_loaded_at,
         cast(row_count as bigint) as row_count
@@ -55,7 +57,7 @@ final as (
 
     select
         'mart' as kind,
-        mart_name as name,
+        mart_name as name, -- noqa: RF04
         last_event_at,
         last_loaded_at,
         cast(coalesce(row_count, 0) as bigint) as row_count

@@ -1,6 +1,6 @@
 {#-
-    Of every stream: the landed rows that do not count and why. In large append streams only keys that landed more than
-    once are looked at. Streams of the same key columns as their staging models.
+    Of every stream: the landed rows that do not count, and why. In large append streams only keys
+    that landed more than once are looked at. The keys are those of the staging models.
 -#}
 {%- set large_append_streams = {
     'agent_events': ['id', 'event_id'],
@@ -31,46 +31,51 @@
 
 with copies as (
     {%- for stream_name, key in large_append_streams.items() %}
-    select
-        '{{ stream_name }}' as stream_name,
-        landed.source_name,
-        count(*) - count(distinct landed.{{ key[0] }}) as duplicate_rows,
-        cast(0 as bigint) as superseded_rows,
-        count(distinct {{ hash_key(['landed.' ~ key[0], 'landed.row_hash']) }}) - count(distinct landed.{{ key[0] }})
-            as conflicting_rows
-    from {{ source('raw', stream_name) }} as landed
-    where exists (
-        select 1
-        from {{ ref('stg_' ~ stream_name ~ '__repeated_keys') }} as repeated_keys
+        select
+            '{{ stream_name }}' as stream_name,
+            landed.source_name,
+            count(*) - count(distinct landed.{{ key[0] }}) as duplicate_rows,
+            cast(0 as bigint) as superseded_rows,
+            count(distinct {{ hash_key(['landed.' ~ key[0], 'landed.row_hash']) }})
+            - count(distinct landed.{{ key[0] }}) as conflicting_rows
+        from {{ source('raw', stream_name) }} as landed
         where
-            repeated_keys.source_name = landed.source_name
-            and repeated_keys.{{ key[1] }} = landed.{{ key[0] }}
-    )
-    group by landed.source_name
-    union all
+            exists (
+                select 1
+                from {{ ref('stg_' ~ stream_name ~ '__repeated_keys') }} as repeated_keys
+                where
+                    repeated_keys.source_name = landed.source_name
+                    and repeated_keys.{{ key[1] }} = landed.{{ key[0] }}
+            )
+        group by landed.source_name
+        union all
     {%- endfor %}
     {%- for stream_name, key in append_streams.items() %}
-    select
-        '{{ stream_name }}' as stream_name,
-        landed.source_name,
-        count(*) - count(distinct {{ hash_key(key) }}) as duplicate_rows,
-        cast(0 as bigint) as superseded_rows,
-        count(distinct {{ hash_key(key + ['row_hash']) }}) - count(distinct {{ hash_key(key) }}) as conflicting_rows
-    from {{ source('raw', stream_name) }} as landed
-    group by landed.source_name
-    union all
+        select
+            '{{ stream_name }}' as stream_name,
+            landed.source_name,
+            count(*) - count(distinct {{ hash_key(key) }}) as duplicate_rows,
+            cast(0 as bigint) as superseded_rows,
+            count(distinct {{ hash_key(key + ['row_hash']) }})
+            - count(distinct {{ hash_key(key) }}) as conflicting_rows
+        from {{ source('raw', stream_name) }} as landed
+        group by landed.source_name
+        union all
     {%- endfor %}
     {%- for stream_name, key in state_streams.items() %}
-    select
-        '{{ stream_name }}' as stream_name,
-        landed.source_name,
-        count(*) - count(distinct {{ hash_key(key + ['updated_at']) }}) as duplicate_rows,
-        count(distinct {{ hash_key(key + ['updated_at']) }}) - count(distinct {{ hash_key(key) }}) as superseded_rows,
-        count(distinct {{ hash_key(key + ['updated_at', 'row_hash']) }})
-        - count(distinct {{ hash_key(key + ['updated_at']) }}) as conflicting_rows
-    from {{ source('raw', stream_name) }} as landed
-    group by landed.source_name
-    {{ "union all" if not loop.last }}
+        select
+            '{{ stream_name }}' as stream_name,
+            landed.source_name,
+            count(*) - count(distinct {{ hash_key(key + ['updated_at']) }}) as duplicate_rows,
+            count(distinct {{ hash_key(key + ['updated_at']) }})
+            - count(distinct {{ hash_key(key) }}) as superseded_rows,
+            count(distinct {{ hash_key(key + ['updated_at', 'row_hash']) }})
+            - count(distinct {{ hash_key(key + ['updated_at']) }}) as conflicting_rows
+        from {{ source('raw', stream_name) }} as landed
+        group by landed.source_name
+        {%- if not loop.last %}
+            union all
+        {%- endif %}
     {%- endfor %}
 ),
 
