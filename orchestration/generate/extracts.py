@@ -129,7 +129,8 @@ def write_extracts(*, out: Path, events: int, days: int, seed: int, until: datet
         _write_all(connection, out=partial, events=events, days=days, seed=seed, until=moment)
     shutil.rmtree(spill, ignore_errors=True)
     add_dirt(out=partial, until=moment)
-    (partial / "README.txt").write_text(_resource("README.txt"), encoding="utf-8")
+    # Ingestion passes over names that begin with an underscore.
+    (partial / "_README.txt").write_text(_resource("README.txt"), encoding="utf-8")
     if out.exists():
         out.rmdir()
     partial.rename(out)

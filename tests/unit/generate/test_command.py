@@ -19,7 +19,7 @@ def test_results_go_to_the_folder_and_the_message_to_stderr(tmp_path: Path) -> N
     assert finished.exit_code == 0
     assert finished.stdout == ""
     assert str(out) in finished.stderr
-    assert (out / "README.txt").exists()
+    assert (out / "_README.txt").exists()
 
 
 def test_a_time_without_zone_is_utc(tmp_path: Path) -> None:

@@ -270,7 +270,7 @@ def test_a_delivered_file_occurs_twice_and_events_say_that_they_are_synthetic(
     first = landing / "agent_events" / "dt=2026-02-22" / "part-0.ndjson"
     lines = first.read_text(encoding="utf-8").splitlines()
     assert all(line.endswith('"synthetic":true}') for line in lines)
-    assert (landing / "README.txt").read_text(encoding="utf-8").startswith("SYNTHETIC EXTRACTS")
+    assert (landing / "_README.txt").read_text(encoding="utf-8").startswith("SYNTHETIC EXTRACTS")
 
 
 def test_a_folder_with_files_is_never_written_over(tmp_path: Path) -> None:
