@@ -53,7 +53,7 @@ def read_subscriptions(lake: Path, *, as_of: datetime) -> list[Subscription]:
     # Written into the statement: DuckDB imports pandas to look at a bound value, which takes 0.4 s.
     paths = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
     moment = as_of.astimezone(UTC).replace(tzinfo=None)
-    with duckdb.connect(config={"TimeZone": "UTC"}) as connection:
+    with duckdb.connect() as connection:
         rows = connection.execute(
             f"""
             with states as (

@@ -81,18 +81,19 @@ def _displayable_point(point: Point) -> Point:
     return replace(point, label=fonts.displayable(point.label), note=fonts.displayable(point.note))
 
 
-def ticks(top: Number, *, unit: Unit, most: int = 4) -> tuple[Decimal, ...]:
-    """Round values from zero to at least the top, a few steps apart."""
-    if top <= 0:
+def ticks(top: Number, *, unit: Unit, bottom: Number = 0, most: int = 4) -> tuple[Decimal, ...]:
+    """Round values, a few steps apart, that hold zero and reach from bottom to top."""
+    top, bottom = max(Decimal(top), Decimal(0)), min(Decimal(bottom), Decimal(0))
+    if top == bottom:
         return (Decimal(0), Decimal(1))
-    raw = Decimal(top) / most
+    raw = (top - bottom) / most
     if unit is Unit.SECONDS:
         step = next((Decimal(s) for s in _SECONDS_STEPS if s >= raw), _nice_step(raw))
     else:
         step = _nice_step(raw)
     if unit is Unit.COUNT or unit is Unit.TOKENS:
         step = max(step, Decimal(1))
-    return tuple(step * index for index in range(ceil(Decimal(top) / step) + 1))
+    return tuple(step * index for index in range(floor(bottom / step), ceil(top / step) + 1))
 
 
 def _nice_step(raw: Decimal) -> Decimal:
@@ -103,7 +104,7 @@ def _nice_step(raw: Decimal) -> Decimal:
 def _line_chart(chart: Chart, width: float) -> str:
     height = 132.0 if chart.wide else 124.0
     values = [point.value for point in (*chart.points, *chart.second) if point.value is not None]
-    marks = ticks(max(values, default=Decimal(0)), unit=chart.unit)
+    marks = ticks(max(values, default=0), unit=chart.unit, bottom=min(values, default=0))
     tick_texts = [_tick_text(mark, chart.unit) for mark in marks]
     left = max(fonts.text_width(text, _SMALL) for text in tick_texts) + 8
     end_texts = [
@@ -127,7 +128,8 @@ def _line_chart(chart: Chart, width: float) -> str:
         return left + (plot_width / 2 if count == 1 else plot_width * index / (count - 1))
 
     def y_of(value: Number) -> float:
-        return top + plot_height * (1 - float(Decimal(value) / marks[-1]))
+        height_above = (Decimal(value) - marks[0]) / (marks[-1] - marks[0])
+        return top + plot_height * (1 - float(height_above))
 
     parts = _grid(marks, tick_texts, left=left, right=width - right, y_of=y_of)
     if names:

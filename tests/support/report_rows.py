@@ -463,7 +463,7 @@ def _health() -> Values:
         "incident_count": 2,
         "request_success_rate": 0.9931,
         "p95_queue_depth": 12.0,
-        "peak_requests_per_minute": 123.0,
+        "peak_rpm": 123.0,
         "capacity_rpm": 500,
         "capacity_utilisation": 0.246,
         "zero_queue_share": 0.81,

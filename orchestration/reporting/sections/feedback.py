@@ -44,10 +44,12 @@ def feedback(rows: ReportRows) -> Section:
     if warnings:
         blocks.append(Sentences(sentences=warnings))
     most_rated = types[0]
-    if not most_rated.flag("is_suppressed"):
-        own = [row for row in bands if _same_type(row, most_rated)]
-        if any(row.number("avg_rating") is not None for row in own):
-            blocks.append(ChartRow(charts=(_chart(most_rated, own),)))
+    if not any(_has_known_load(row) for row in bands):
+        reason = "The load is known for no rating: no sample of running instances is close enough."
+        return _section(*blocks, Empty(reason=reason), _table(types, bands))
+    own = [row for row in bands if _same_type(row, most_rated)]
+    if any(_has_known_load(row) for row in own):
+        blocks.append(ChartRow(charts=(_chart(most_rated, own),)))
     blocks.append(_table(types, bands))
     return _section(*blocks)
 
@@ -127,6 +129,10 @@ def _band_label(row: MartRow) -> str:
 
 def _same_type(row: MartRow, agent_type: MartRow) -> bool:
     return row.text("agent_type_key") == agent_type.text("agent_type_key")
+
+
+def _has_known_load(row: MartRow) -> bool:
+    return row.text("load_band") != "unknown" and row.number("avg_rating") is not None
 
 
 def _order(row: MartRow) -> tuple[bool, object, str]:

@@ -28,9 +28,10 @@ _FIGURES = (
     ),
     Measure(
         mart="health_summary",
-        column="peak_requests_per_minute",
+        column="peak_rpm",
         label="Peak requests / minute",
         unit=Unit.COUNT,
+        metric="peak_requests_per_minute",
     ),
     Measure(
         mart="health_summary",

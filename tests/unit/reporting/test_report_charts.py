@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
 from xml.etree import ElementTree
@@ -43,6 +44,10 @@ def test_an_axis_has_round_ticks_up_to_the_largest_value(
     top: Decimal | int, unit: Unit, expected: list[Decimal | int]
 ) -> None:
     assert list(charts.ticks(top, unit=unit)) == expected
+
+
+def test_an_axis_reaches_below_zero_for_a_day_of_refunds() -> None:
+    assert charts.ticks(60, unit=Unit.USD, bottom=-20) == (-20, 0, 20, 40, 60)
 
 
 def test_a_line_breaks_where_a_value_is_unknown() -> None:
@@ -109,3 +114,14 @@ def test_the_same_chart_is_drawn_with_the_same_bytes() -> None:
     chart = _chart(ChartKind.LINE, Point(label="a", value=1), Point(label="b", value=2))
 
     assert charts.draw(chart) == charts.draw(chart)
+
+
+def test_a_negative_value_stays_inside_the_drawing() -> None:
+    svg = charts.draw(
+        _chart(ChartKind.LINE, Point(label="a", value=50), Point(label="b", value=-30))
+    )
+
+    height = float(ElementTree.fromstring(svg).attrib["height"])
+    places = [float(y) for y in re.findall(r'cy="([\d.-]+)"', svg)]
+    assert places
+    assert all(0 < y < height for y in places)
