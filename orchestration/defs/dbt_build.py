@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
 from orchestration.errors import RunFailure
@@ -51,6 +52,8 @@ def run_dbt_build(
     if select:
         arguments += ["--select", *select]
     outcome = dbtRunner().invoke(arguments)
+    # dbt keeps the file open for its next command; publishing attaches it in this process.
+    DuckDBConnectionManager.close_all_connections()
     if outcome.exception is not None or outcome.result is None:
         raise RunFailure(f"dbt could not build: {outcome.exception}")
     return read_run_results(settings.dbt_target)
