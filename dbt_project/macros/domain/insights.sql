@@ -626,7 +626,8 @@
         where is_first_met
             and case condition_logic
                 when 'first' then true
-                when 'all' then is_second_met and (third_unit is null or is_third_met)
+                when 'first_and_second' then is_second_met
+                when 'all' then is_second_met and is_third_met
                 when 'first_and_any' then is_second_met or is_third_met
             end
     ),

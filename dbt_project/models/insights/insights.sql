@@ -3,10 +3,13 @@ with current_windows as (
     where not is_previous
 ),
 
--- Rules that look for single events look at all of time: such an event stays a finding after its month has gone.
+-- A rule may look for single events in all of time: they stay findings after their month has gone.
 history_windows as (
     select
-        case when scope_kind = 'platform' then scope_kind else scope_kind || ':' || scope_key end || '/history' as window_key,
+        case
+            when scope_kind = 'platform' then scope_kind
+            else scope_kind || ':' || scope_key
+        end || '/history' as window_key,
         scope_kind,
         scope_id,
         source_name,
