@@ -1,0 +1,324 @@
+"""Table functions on a built warehouse: every one runs, and says what its mart says.
+
+Belongs here: the statements of `meta.table_functions` in a copy of the warehouse under another
+name, the meaning of their parameters. Does not belong here: the formulas (dbt unit tests).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.artifacts.schemas.run import RunExecutionResult
+from dbt.cli.main import dbtRunner
+
+from orchestration.generate.extracts import write_extracts
+from orchestration.ingest.ledger import read_entries
+from orchestration.ingest.load import load_landing
+from orchestration.settings import DBT_PROJECT_DIR, Settings
+from orchestration.warehouse.plan import BuildPlan, write_run_inputs
+
+AS_OF = datetime(2026, 3, 2, 6, tzinfo=UTC)
+
+# Columns in which a function's one window differs from the standard window of the same span.
+OF_THE_WINDOW = frozenset({"window_key", "window_kind", "is_previous"})
+
+# Midnight in Kolkata is 18:30 UTC: one answer ends the tenant's February, two are on its 1 March.
+ANSWERS_OF_THE_PLANTED_TENANT = (
+    "2026-02-28T18:29:59Z",
+    "2026-02-28T18:30:00Z",
+    "2026-03-01T18:29:59Z",
+)
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse built on generated extracts and one planted tenant."""
+    settings = Settings(home=tmp_path_factory.mktemp("windows") / "home", threads=2)
+    write_extracts(out=settings.landing, events=2000, days=35, seed=7, until=AS_OF)
+    _plant_tenant(settings.landing)
+    report = load_landing(settings=settings, landing=settings.landing, as_of=AS_OF)
+    assert report.files
+    entries = read_entries(settings.lake)
+    loads = frozenset(entry.load_id for entry in entries)
+    plan = BuildPlan(
+        reason="test",
+        is_nothing=False,
+        is_full_refresh=True,
+        code_fingerprint="test",
+        load_ids=loads,
+        pending_load_ids=loads,
+    )
+    write_run_inputs(settings, entries=entries, plan=plan, run_id=1, as_of=AS_OF, is_complete=True)
+    _build(settings)
+    return settings.warehouse_file
+
+
+@pytest.fixture(scope="module")
+def published(
+    warehouse: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A copy of the warehouse under another name, with the table functions made in it."""
+    copy = tmp_path_factory.mktemp("published") / "any_name.duckdb"
+    shutil.copyfile(warehouse, copy)
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        for (ddl,) in connection.execute("select ddl from meta.table_functions").fetchall():
+            connection.execute(ddl)
+        yield connection
+
+
+def test_every_table_function_runs_for_every_kind_of_scope(
+    published: duckdb.DuckDBPyConnection,
+) -> None:
+    names = _function_names(published)
+    assert {"usage_summary", "health_summary", "tool_usage", "insight_findings"} <= set(names)
+    for kind in ("platform", "tenant", "publisher"):
+        scope = _rows(
+            published,
+            "select scope_kind || case scope_kind when 'platform' then '' else ':' || scope_id end"
+            f" from core.dim_windows where scope_kind = '{kind}' order by 1 limit 1",
+        )[0][0]
+        for name in names:
+            _rows(
+                published,
+                f"from {name}(?, date '2026-02-01', date '2026-03-01', 'Europe/Berlin')",
+                scope,
+            )
+
+
+def test_every_summary_that_is_a_mart_is_a_table_function(
+    published: duckdb.DuckDBPyConnection,
+) -> None:
+    marts_over_windows = _rows(
+        published,
+        """
+        select table_name
+        from duckdb_columns()
+        where column_name = 'window_key'
+            and schema_name in
+            ('usage', 'quality', 'revenue', 'compliance', 'feedback', 'operations')
+        """,
+    )
+    assert {name for (name,) in marts_over_windows} <= set(_function_names(published))
+
+
+def test_a_table_function_gives_the_rows_of_its_mart(
+    published: duckdb.DuckDBPyConnection,
+) -> None:
+    windows = _rows(
+        published,
+        """
+        select
+            window_key,
+            scope_kind || case scope_kind when 'platform' then '' else ':' || scope_id end,
+            start_local,
+            end_local,
+            time_zone
+        from core.dim_windows
+        where window_kind in ('30d', 'weekly')
+        qualify 1 = row_number() over (
+            partition by scope_kind, window_kind order by scope_id, is_previous
+        )
+        """,
+    )
+    assert len(windows) == 6
+    for schema, name in _marts(published):
+        columns = [
+            str(column)
+            for (column,) in _rows(
+                published,
+                "select column_name from duckdb_columns() where schema_name = ? and table_name = ?",
+                schema,
+                name,
+            )
+            if column not in OF_THE_WINDOW
+        ]
+        figures = ", ".join(columns)
+        for window_key, *arguments in windows:
+            of_mart = _rows(
+                published,
+                f"select {figures} from {schema}.{name} where window_key = ? order by all",
+                window_key,
+            )
+            of_function = _rows(
+                published, f"select {figures} from {name}(?, ?, ?, ?) order by all", *arguments
+            )
+            assert of_function == of_mart, (name, window_key)
+
+
+def test_the_local_month_of_a_tenant_begins_at_its_own_midnight(
+    published: duckdb.DuckDBPyConnection,
+) -> None:
+    february, march = (
+        _rows(
+            published,
+            "select agent_messages from usage_summary('tenant:planted', ?, ?, 'Asia/Kolkata')",
+            start,
+            end,
+        )
+        for start, end in (("2026-02-01", "2026-03-01"), ("2026-03-01", "2026-04-01"))
+    )
+    assert (february, march) == ([(1,)], [(2,)])
+
+
+def test_a_span_may_begin_and_end_within_a_day(published: duckdb.DuckDBPyConnection) -> None:
+    rows = _rows(
+        published,
+        "select agent_messages, day_count from usage_summary('tenant:planted',"
+        " timestamp '2026-02-28 18:29:59', timestamp '2026-02-28 18:30:00')",
+    )
+    assert rows == [(1, 1)]
+
+
+def test_an_open_span_ends_with_the_as_of_day_and_its_data_at_the_as_of_time(
+    published: duckdb.DuckDBPyConnection,
+) -> None:
+    days = _rows(
+        published,
+        "select date_day::varchar, is_partial from usage_daily('platform',"
+        " date '2026-03-01', date '2026-04-01') order by 1",
+    )
+    assert days == [("2026-03-01", True), ("2026-03-02", True)]
+    earlier = _rows(
+        published,
+        "select agent_messages, end_at from usage_summary('tenant:planted', date '2026-02-01',"
+        " date '2026-04-01', as_of := timestamp '2026-02-28 18:30:00')",
+    )
+    assert earlier == [(1, datetime(2026, 2, 28, 18, 30))]
+
+
+def test_an_agent_narrows_every_scope(published: duckdb.DuckDBPyConnection) -> None:
+    everyone, one, another = (
+        _rows(
+            published,
+            "select agent_messages from usage_summary('tenant:planted', date '2026-02-01',"
+            f" date '2026-04-01', agent := {agent})",
+        )[0][0]
+        for agent in ("null", "'planted-1'", "'planted-2'")
+    )
+    assert (everyone, one, another) == (3, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("('tenant:nobody', date '2026-02-01', date '2026-03-01')", "unknown scope tenant:nobody"),
+        ("('company', date '2026-02-01', date '2026-03-01')", "unknown scope company"),
+        (
+            "('platform', date '2026-02-01', date '2026-03-01', source := 'elsewhere')",
+            "unknown scope platform in source elsewhere",
+        ),
+        (
+            "('platform', date '2026-02-01', date '2026-03-01', agent := 'nobody')",
+            "unknown agent nobody",
+        ),
+        ("('platform', date '2026-03-01', date '2026-02-01')", "ends before it starts"),
+        ("('platform', date '2026-02-01', date '2026-03-01', 'Mars/Crater')", "Mars/Crater"),
+    ],
+)
+def test_a_call_that_means_nothing_says_why(
+    published: duckdb.DuckDBPyConnection, call: str, message: str
+) -> None:
+    for name in ("usage_summary", "usage_by_agent", "health_summary"):
+        with pytest.raises(duckdb.Error, match=message):
+            _rows(published, f"from {name}{call}")
+
+
+def test_a_scope_of_two_sources_asks_for_one(published: duckdb.DuckDBPyConnection) -> None:
+    call = (
+        "select agent_messages"
+        " from usage_summary('tenant:planted', date '2026-02-01', date '2026-04-01'"
+    )
+    published.execute("begin")
+    try:
+        published.execute(
+            "insert into core.dim_tenants by name (select * replace ('other' as source_name,"
+            " 'other:planted' as tenant_key) from core.dim_tenants where tenant_id = 'planted')"
+        )
+        with pytest.raises(duckdb.Error, match="exists in several sources"):
+            _rows(published, f"{call})")
+    finally:
+        published.execute("rollback")
+    assert _rows(published, f"{call}, source := 'native')") == [(3,)]
+
+
+def _plant_tenant(landing: Path) -> None:
+    rows = [
+        {
+            "id": f"planted-answer-{number}",
+            "event_type": "agent_completed",
+            "agent_id": f"planted-{1 + number // 2}",
+            "publisher_id": "planted",
+            "tenant_id": "planted",
+            "timestamp": moment,
+            "properties": {},
+        }
+        for number, moment in enumerate(ANSWERS_OF_THE_PLANTED_TENANT)
+    ]
+    path = landing / "agent_events" / "planted.ndjson"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def _build(settings: Settings) -> None:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AGENTMART_HOME", str(settings.home))
+        environment.setenv("AGENTMART_THREADS", str(settings.threads))
+        outcome = dbtRunner().invoke(
+            [
+                "build",
+                "--full-refresh",
+                "--project-dir",
+                str(DBT_PROJECT_DIR),
+                "--profiles-dir",
+                str(DBT_PROJECT_DIR),
+                "--target-path",
+                str(settings.dbt_target),
+                "--log-path",
+                str(settings.dbt_target),
+                "--quiet",
+                "--exclude-resource-type",
+                "test",
+                "--exclude-resource-type",
+                "unit_test",
+            ]
+        )
+    # dbt keeps the file open until its process ends; closed, it is whole and can be copied.
+    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+    assert isinstance(outcome.result, RunExecutionResult), outcome.exception
+    assert outcome.success, [
+        result.message for result in outcome.result.results if result.status != "success"
+    ]
+
+
+def _function_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    return [
+        str(name)
+        for (name,) in _rows(
+            connection, "select function_name from meta.table_functions order by all"
+        )
+    ]
+
+
+def _marts(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """Schema and name of the marts that a table function has the name of."""
+    return [
+        (str(schema), str(name))
+        for schema, name in _rows(
+            connection,
+            "select schema_name, table_name from duckdb_tables() where table_name in"
+            " (select function_name from meta.table_functions) order by all",
+        )
+    ]
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, query: str, *parameters: object
+) -> list[tuple[object, ...]]:
+    return connection.execute(query, list(parameters)).fetchall()
