@@ -1,4 +1,4 @@
-"""What stands in for dbt's own cross-engine macros while sqlfluff renders models without a connection.
+"""What stands in for dbt's own cross-engine macros while sqlfluff renders models.
 
 Belongs here: answers of the right shape for a linter. Does not belong here: any SQL that is run.
 """
