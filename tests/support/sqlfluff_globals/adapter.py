@@ -1,7 +1,7 @@
 """What stands in for dbt's `adapter` while sqlfluff renders models without a connection.
 
-Belongs here: finding the macro that dbt would dispatch to. Does not belong here: any SQL; the macros
-of dbt_project/macros/cross_db are rendered as they are.
+Belongs here: finding the macro that dbt would dispatch to. Does not belong here: any SQL; the
+macros of dbt_project/macros/cross_db are rendered as they are.
 """
 
 from __future__ import annotations
