@@ -44,8 +44,10 @@ def published_database(
             load_ids=candidate.load_ids,
         )
         store.finish_run(run.run_id, status="succeeded")
+    totals = engine.read_totals(settings)
     store.add_counts(
-        run.run_id, {"publish": {"tables": len(result.row_counts), "bytes": result.size_bytes}}
+        run.run_id,
+        {"publish": {"tables": len(result.row_counts), "bytes": result.size_bytes, **totals}},
     )
     return dg.MaterializeResult(
         metadata={

@@ -96,6 +96,22 @@ def publish(
     )
 
 
+def read_totals(settings: Settings) -> dict[str, int]:
+    """What the current publication says of the rows behind it: duplicates, superseded states, insights."""
+    with open_published(settings) as connection:
+        row = connection.execute(
+            "select coalesce(sum(duplicate_rows), 0), coalesce(sum(superseded_rows), 0),"
+            " (select count(*) from insights.insights where state = 'open')"
+            " from operations.data_quality"
+        ).fetchone()
+    duplicates, superseded, insights = row or (0, 0, 0)
+    return {
+        "duplicates": int(duplicates),
+        "superseded": int(superseded),
+        "insights": int(insights),
+    }
+
+
 def open_published(settings: Settings) -> duckdb.DuckDBPyConnection:
     """A read-only connection to the current publication, its session in UTC.
 
