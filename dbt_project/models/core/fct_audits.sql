@@ -29,7 +29,8 @@ final as (
         audits.invocation_key,
         coalesce(audits.invocation_key, audits.audit_key) as message_key,
         audits.toxicity_score,
-        coalesce(audits.is_toxic, audits.toxicity_score >= {{ setting('toxicity_threshold') }}) as is_toxic,
+        coalesce(audits.is_toxic, audits.toxicity_score >= {{ setting('toxicity_threshold') }})
+            as is_toxic,
         cast(coalesce(redactions.pii_redaction_count, 0) as bigint) as pii_redaction_count,
         coalesce(redactions.pii_redaction_count, 0) > 0 as has_pii
     from audits

@@ -34,6 +34,8 @@ converted as (
     select
         charges.*,
         charges.kind = 'refund' as is_refund,
+        case when charges.kind = 'refund' then 0 else 1 end as charge_factor,
+        case when charges.kind = 'refund' then 1 else 0 end as refund_factor,
         {{ in_usd('charges.amount', 'rates.usd_per_unit') }} as amount_usd,
         {{ in_usd('charges.platform_fee', 'rates.usd_per_unit') }} as platform_fee_usd,
         rates.usd_per_unit is not null as is_converted
@@ -63,10 +65,11 @@ final as (
         converted.platform_fee,
         converted.amount_usd,
         converted.platform_fee_usd,
-        case when converted.is_refund then 0 * converted.amount_usd else converted.amount_usd end as gross_usd,
-        case when converted.is_refund then converted.amount_usd else 0 * converted.amount_usd end as refund_usd,
-        case when converted.is_refund then -converted.amount_usd else converted.amount_usd end as net_usd,
-        case when converted.is_refund then -converted.platform_fee_usd else converted.platform_fee_usd end as fee_usd,
+        converted.charge_factor * converted.amount_usd as gross_usd,
+        converted.refund_factor * converted.amount_usd as refund_usd,
+        (converted.charge_factor - converted.refund_factor) * converted.amount_usd as net_usd,
+        -- A fee on a refund is given back (D-21).
+        (converted.charge_factor - converted.refund_factor) * converted.platform_fee_usd as fee_usd,
         converted.is_converted,
         converted.service_start,
         converted.service_end

@@ -12,8 +12,8 @@ with ratings as (
         and agent_events.event_type = 'user_feedback'
 ),
 
--- The answer rated: the last one before the rating, for a retry replaces what came before it; a rating that a clock
--- put before every answer is about the first.
+-- The answer rated: the last one before the rating, for a retry replaces what came before it; a
+-- rating that a clock put before every answer is about the first.
 ranked_answers as (
     select
         ratings.event_key,
@@ -21,10 +21,12 @@ ranked_answers as (
         row_number() over (
             partition by ratings.event_key
             order by
-                case when answers.responded_at <= ratings.event_at then 1 else 2 end,
-                case when answers.responded_at <= ratings.event_at then answers.responded_at end desc,
-                answers.responded_at,
-                answers.invocation_event_key
+                case when answers.responded_at <= ratings.event_at then 1 else 2 end asc,
+                case
+                    when answers.responded_at <= ratings.event_at then answers.responded_at
+                end desc,
+                answers.responded_at asc,
+                answers.invocation_event_key asc
         ) as answer_rank
     from ratings
     inner join {{ ref('fct_invocations') }} as answers
@@ -71,7 +73,9 @@ timed_invocations as (
         invocations.duration_ms is not null
         and invocations.agent_type_key is not null
         and invocations.event_date >= moment_span.first_date
-        and {{ invocation_started_at('invocations.responded_at', 'invocations.duration_ms') }} <= moment_span.last_at
+        and moment_span.last_at >= {{ invocation_started_at(
+            'invocations.responded_at', 'invocations.duration_ms'
+        ) }}
 ),
 
 {{ gauge_at_moments('gauges', 'moments', ref('fct_instance_samples')) }},
@@ -98,10 +102,12 @@ final as (
         gauges.running_instances,
         coalesce(load_bands.load_band, 'unknown') as load_band,
         coalesce(gauges.load_basis, 'none') as load_basis,
-        -- At the moment of an answer the answer itself is under way; none means that durations are not known.
+        -- An answer is under way at its own moment: none there means that durations are not known.
         cast(
-            case when timed_ratings.is_linked then nullif(in_flight.in_flight_count, 0) else in_flight.in_flight_count end
-            as bigint
+            case
+                when timed_ratings.is_linked then nullif(in_flight.in_flight_count, 0)
+                else in_flight.in_flight_count
+            end as bigint
         ) as in_flight_count
     from timed_ratings
     left join gauges
@@ -113,7 +119,10 @@ final as (
     left join {{ ref('load_bands') }} as load_bands
         on
             gauges.running_instances >= load_bands.min_instances
-            and (load_bands.max_instances is null or gauges.running_instances <= load_bands.max_instances)
+            and (
+                load_bands.max_instances is null
+                or gauges.running_instances <= load_bands.max_instances
+            )
     left join in_flight
         on
             timed_ratings.agent_type_key = in_flight.agent_type_key

@@ -6,7 +6,7 @@ with answers as (
     where {{ in_pending_dates('event_date') }}
 ),
 
--- By invocation, not by attempt: an attempt whose calls were all made for its sibling still has model calls.
+-- By invocation, not by attempt: one whose calls were all made for its sibling has model calls too.
 usage_records as (
     select *
     from {{ ref('fct_llm_calls') }}
@@ -53,7 +53,10 @@ ranked_models as (
         tokens_by_model.*,
         row_number() over (
             partition by tokens_by_model.invocation_event_key
-            order by tokens_by_model.total_tokens desc, tokens_by_model.model, tokens_by_model.model_key
+            order by
+                tokens_by_model.total_tokens desc,
+                tokens_by_model.model asc,
+                tokens_by_model.model_key asc
         ) as model_rank
     from tokens_by_model
 ),
@@ -66,8 +69,10 @@ modelled as (
         usage_by_answer.output_tokens as response_output_tokens,
         invocations_with_calls.invocation_key is not null as has_llm_calls,
         coalesce(ranked_models.model, answers.model) as primary_model,
-        case when ranked_models.model is not null then ranked_models.provider else answers.provider end
-            as primary_provider
+        case
+            when ranked_models.model is not null then ranked_models.provider
+            else answers.provider
+        end as primary_provider
     from answers
     left join usage_by_answer
         on answers.invocation_event_key = usage_by_answer.invocation_event_key
@@ -103,12 +108,16 @@ final as (
         modelled.error_type,
         modelled.attempt,
         modelled.duration_ms,
-        cast(coalesce(modelled.llm_latency_ms, modelled.calls_latency_ms) as bigint) as llm_latency_ms,
+        cast(coalesce(modelled.llm_latency_ms, modelled.calls_latency_ms) as bigint)
+            as llm_latency_ms,
         cast(modelled.response_output_tokens as bigint) as response_output_tokens,
         modelled.api_calls,
-        case when modelled.tool_calls is not null then cast({{ list_length('modelled.tool_calls') }} as bigint) end
-            as tool_call_count,
-        {{ model_key_of('modelled.primary_model', 'modelled.primary_provider') }} as primary_model_key,
+        case
+            when modelled.tool_calls is not null
+                then cast({{ list_length('modelled.tool_calls') }} as bigint)
+        end as tool_call_count,
+        {{ model_key_of('modelled.primary_model', 'modelled.primary_provider') }}
+            as primary_model_key,
         modelled.primary_model,
         modelled.primary_provider,
         modelled.has_llm_calls

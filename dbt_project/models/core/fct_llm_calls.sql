@@ -45,8 +45,8 @@ owner_candidates as (
         and requests.invocation_key in (select model_calls.invocation_key from model_calls)
 ),
 
--- A call belongs to the attempt it served: the first answer at or after it, else the last answer before it, else
--- the request alone, because the money was spent though no answer came (D-03).
+-- A call belongs to the attempt it served: the first answer at or after it, else the last answer
+-- before it, else the request alone, because the money was spent though no answer came (D-03).
 ranked_owners as (
     select
         model_calls.llm_call_key,
@@ -58,15 +58,15 @@ ranked_owners as (
                     when owner_candidates.invocation_event_key is null then 3
                     when owner_candidates.event_at < model_calls.called_at then 2
                     else 1
-                end,
+                end asc,
                 case
                     when
                         owner_candidates.invocation_event_key is not null
                         and owner_candidates.event_at >= model_calls.called_at
                         then owner_candidates.event_at
-                end,
+                end asc,
                 owner_candidates.event_at desc,
-                owner_candidates.event_key
+                owner_candidates.event_key asc
         ) as owner_rank
     from model_calls
     inner join owner_candidates
@@ -107,8 +107,8 @@ call_usage as (
             and owners.owner_rank = 1
 ),
 
--- An answer that names no model, no token and no cost used none that we know of, and is no usage record: it would
--- only swell the count of unpriced ones.
+-- An answer that names no model, no token and no cost used none that we know of, and is no usage
+-- record: it would only swell the count of unpriced ones.
 invocation_usage as (
     select
         'invocation:' || answers.invocation_event_key as usage_key,
@@ -175,38 +175,42 @@ carried_tasks as (
 
 task_usage as (
     select
-        'task:' || tasks.task_key as usage_key,
+        'task:' || pending_tasks.task_key as usage_key,
         'task' as origin,
-        tasks.source_name,
-        tasks.used_date as event_date,
-        tasks.used_at,
-        tasks.agent_key,
-        tasks.tenant_key,
+        pending_tasks.source_name,
+        pending_tasks.used_date as event_date,
+        pending_tasks.used_at,
+        pending_tasks.agent_key,
+        pending_tasks.tenant_key,
         cast(null as {{ dbt.type_string() }}) as publisher_key,
         cast(null as {{ dbt.type_string() }}) as llm_call_id,
         cast(null as {{ dbt.type_string() }}) as invocation_key,
         cast(null as {{ dbt.type_string() }}) as invocation_event_key,
-        tasks.task_key,
-        tasks.user_key,
-        tasks.model,
-        cast(null as {{ dbt.type_string() }}) as provider,
-        tasks.input_tokens,
-        tasks.output_tokens,
+        pending_tasks.task_key,
+        pending_tasks.user_key,
+        pending_tasks.model,
+        cast(null as {{ dbt.type_string() }}) as provider,  -- noqa: RF04
+        pending_tasks.input_tokens,
+        pending_tasks.output_tokens,
         cast(null as bigint) as cache_read_tokens,
         cast(null as bigint) as cache_write_tokens,
         cast(null as bigint) as reasoning_tokens,
         cast(null as bigint) as latency_ms,
         cast(null as {{ dbt.type_string() }}) as status,
         cast(null as {{ dbt.type_string() }}) as error_type,
-        tasks.cost_usd as recorded_cost_usd,
+        pending_tasks.cost_usd as recorded_cost_usd,
         true as has_owner
-    from pending_tasks as tasks
+    from pending_tasks
     where
-        coalesce(cast(tasks.input_tokens as decimal(38, 12)), tasks.output_tokens, tasks.cost_usd) is not null
+        coalesce(
+            cast(pending_tasks.input_tokens as decimal(38, 12)),
+            pending_tasks.output_tokens,
+            pending_tasks.cost_usd
+        ) is not null
         and not exists (
             select 1
             from carried_tasks
-            where carried_tasks.task_key = tasks.task_key
+            where carried_tasks.task_key = pending_tasks.task_key
         )
 ),
 

@@ -55,7 +55,8 @@ sessions as (
 
 final as (
     select
-        {{ hash_key(['sessions.user_key', 'sessions.agent_key', 'sessions.started_at']) }} as session_key,
+        {{ hash_key(['sessions.user_key', 'sessions.agent_key', 'sessions.started_at']) }}
+            as session_key,
         sessions.source_name,
         cast(sessions.started_at as date) as event_date,
         sessions.started_at,
@@ -68,7 +69,8 @@ final as (
         {{ seconds_between('sessions.started_at', 'sessions.ended_at') }} as duration_s,
         cast(sessions.user_message_count as bigint) as user_message_count,
         cast(sessions.agent_message_count as bigint) as agent_message_count,
-        cast(sessions.user_message_count + sessions.agent_message_count as bigint) as message_count
+        cast(sessions.user_message_count + sessions.agent_message_count as bigint)
+            as message_count
     from sessions
     left join {{ ref('dim_agents_history') }} as agents
         on {{ agent_valid_at('agents', 'sessions.agent_key', 'sessions.started_at') }}

@@ -35,7 +35,10 @@ ranked_models as (
         tokens_by_model.*,
         row_number() over (
             partition by tokens_by_model.task_key
-            order by tokens_by_model.total_tokens desc, tokens_by_model.model, tokens_by_model.model_key
+            order by
+                tokens_by_model.total_tokens desc,
+                tokens_by_model.model asc,
+                tokens_by_model.model_key asc
         ) as model_rank
     from tokens_by_model
 ),
@@ -43,6 +46,7 @@ ranked_models as (
 modelled as (
     select
         tasks.*,
+        coalesce(tasks.terminal_at, tasks.created_at) as counted_at,
         coalesce(api_calls_of_invocations.api_calls, tasks.api_calls) as counted_api_calls,
         coalesce(ranked_models.model, tasks.model) as primary_model,
         ranked_models.provider as primary_provider
@@ -59,7 +63,7 @@ final as (
     select
         modelled.task_key,
         modelled.source_name,
-        cast(coalesce(modelled.terminal_at, modelled.created_at) as date) as event_date,
+        cast(modelled.counted_at as date) as event_date,
         modelled.agent_key,
         agents.agent_type_key,
         modelled.tenant_key,
@@ -81,12 +85,13 @@ final as (
         modelled.ended_at,
         modelled.terminal_at,
         {{ seconds_between('modelled.started_at', 'modelled.terminal_at') }} as duration_s,
-        {{ model_key_of('modelled.primary_model', 'modelled.primary_provider') }} as primary_model_key,
+        {{ model_key_of('modelled.primary_model', 'modelled.primary_provider') }}
+            as primary_model_key,
         modelled.primary_model,
         modelled.primary_provider
     from modelled
     left join {{ ref('dim_agents_history') }} as agents
-        on {{ agent_valid_at('agents', 'modelled.agent_key', 'coalesce(modelled.terminal_at, modelled.created_at)') }}
+        on {{ agent_valid_at('agents', 'modelled.agent_key', 'modelled.counted_at') }}
 )
 
 select * from final

@@ -9,7 +9,8 @@ with agent_events as (
 tool_events as (
     select
         agent_events.event_key as tool_call_key,
-        case when agent_events.event_type = 'tool_called' then 'called' else 'failed' end as record_kind,
+        case when agent_events.event_type = 'tool_called' then 'called' else 'failed' end
+            as record_kind,
         agent_events.source_name,
         agent_events.event_date,
         agent_events.event_at as called_at,
@@ -29,7 +30,8 @@ tool_events as (
 
 listed_tools as (
     select
-        agent_events.event_key || ':' || cast(tools.tool_position as {{ dbt.type_string() }}) as tool_call_key,
+        agent_events.event_key || ':' || cast(tools.tool_position as {{ dbt.type_string() }})
+            as tool_call_key,
         'listed' as record_kind,
         agent_events.source_name,
         agent_events.event_date,
@@ -60,22 +62,27 @@ tool_records as (
 counted as (
     select
         tool_records.*,
-        sum(case when tool_records.record_kind = 'called' then 1 else 0 end) over tool_days as called_count,
-        sum(case when tool_records.record_kind = 'failed' then 1 else 0 end) over tool_days as failed_count,
-        sum(case when tool_records.record_kind = 'listed' then 1 else 0 end) over tool_days as listed_count_of_day
+        sum(case when tool_records.record_kind = 'called' then 1 else 0 end) over tool_days
+            as called_count,
+        sum(case when tool_records.record_kind = 'failed' then 1 else 0 end) over tool_days
+            as failed_count,
+        sum(case when tool_records.record_kind = 'listed' then 1 else 0 end) over tool_days
+            as listed_count
     from tool_records
     window tool_days as (
         partition by tool_records.agent_key, tool_records.tool_name, tool_records.event_date
     )
 ),
 
--- What stands for an attempt on the agent's day with this tool (D-20). Lists count only where nothing better does and
--- they cover the failures; failures that outnumber the calls show that successes alone were sent as calls.
+-- What stands for an attempt on the agent's day with this tool (D-20). Lists count only where
+-- nothing better does and they cover the failures; failures that outnumber the calls show that
+-- successes alone were sent as calls.
 based as (
     select
         counted.*,
         case
-            when counted.called_count = 0 and counted.listed_count_of_day >= counted.failed_count then 'listed'
+            when counted.called_count = 0 and counted.listed_count >= counted.failed_count
+                then 'listed'
             when counted.failed_count > counted.called_count then 'called and failed'
             else 'called'
         end as attempt_basis
