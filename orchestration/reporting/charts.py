@@ -30,6 +30,8 @@ HALF = 245.0
 
 _LABEL = 7.5
 _SMALL = 7.0
+# Browsers without the embedded fonts draw text wider than it is measured here.
+_SLACK = 1.12
 _BAR_HEIGHT = 11.0
 _BAR_STEP = 18.0
 _SECONDS_STEPS = (
@@ -113,13 +115,8 @@ def _line_chart(chart: Chart, width: float) -> str:
         if any(point.value is not None for point in series)
     ]
     names = [name for name in (chart.label, chart.second_label) if name and chart.second]
-    right = (
-        max(
-            (fonts.text_width(text, _LABEL, bold=True) for text in end_texts),
-            default=0.0,
-        )
-        + 10
-    )
+    widest = max((fonts.text_width(text, _LABEL, bold=True) for text in end_texts), default=0)
+    right = widest * _SLACK + 8
     top, bottom = (20.0 if names else 10.0), 18.0
     plot_width, plot_height = width - left - right, height - top - bottom
 
@@ -201,7 +198,8 @@ def _bar_chart(chart: Chart, width: float) -> str:
         width * (0.34 if chart.wide else 0.42),
     )
     texts = [_bar_text(point, chart.unit) for point in chart.points]
-    text_width = max((fonts.text_width(text, _LABEL) for text in texts), default=0.0) + 6
+    widest = max((fonts.text_width(text, _LABEL) for text in texts), default=0.0)
+    text_width = widest * _SLACK + 6
     room = width - label_width - text_width
     top_value = max((p.value for p in chart.points if p.value is not None), default=0) or 1
     parts = []
