@@ -103,10 +103,7 @@ def _stream(
     properties_field: str | None = None,
     properties: Sequence[Field] = (),
 ) -> Stream:
-    marked = tuple(
-        Field(**{**vars(field), "is_required": True})
-        for field in required
-    )
+    marked = tuple(Field(**{**vars(field), "is_required": True}) for field in required)
     return Stream(
         name=name,
         fields=marked + tuple(optional),
@@ -148,7 +145,9 @@ _AGENT_EVENT_PROPERTIES = (
     _text("error_type", events=_TERMINAL + _TOOL),
     _field("tool_name", Kind.TEXT, events=_TOOL, required_events=_TOOL),
     _id("tool_call_id", events=_TOOL),
-    _field("rating", Kind.COUNT, minimum="1", maximum="5", events=_FEEDBACK, required_events=_FEEDBACK),
+    _field(
+        "rating", Kind.COUNT, minimum="1", maximum="5", events=_FEEDBACK, required_events=_FEEDBACK
+    ),
     _field("comment", Kind.TEXT, privacy=Privacy.PRESENCE_ONLY, events=_FEEDBACK),
 )
 

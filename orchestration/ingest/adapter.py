@@ -144,7 +144,9 @@ def parse_adapter(source: str, *, path: Path) -> Adapter:
         raise UserError(f"{path}: adapter is {name!r}; it must be the file's name, {path.stem!r}")
     version = _only(header["version"], key="version", path=path)
     if not version.isdecimal():
-        raise UserError(f"{path}: version is {version!r}; use a whole number and raise it on a change")
+        raise UserError(
+            f"{path}: version is {version!r}; use a whole number and raise it on a change"
+        )
     if not sections:
         raise UserError(f"{path}: no section; add a line '-- stream: agent_events' and its SELECT")
     names = [stream.name for stream, _ in sections]
@@ -223,5 +225,7 @@ def _raw_fields(lines: list[str], *, path: Path) -> tuple[RawField, ...]:
 def _statement(lines: list[str], *, stream: Stream, path: Path) -> str:
     sql = "\n".join(lines).strip().rstrip(";").strip()
     if not sql:
-        raise UserError(f"{path}: section {stream.name!r} is empty; write its SELECT below the line")
+        raise UserError(
+            f"{path}: section {stream.name!r} is empty; write its SELECT below the line"
+        )
     return sql

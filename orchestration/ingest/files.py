@@ -68,7 +68,9 @@ def find_files(landing: Path, *, sources: Sequence[Source]) -> list[Candidate]:
         UserError: the landing folder does not exist.
     """
     if not landing.is_dir():
-        raise UserError(f"landing folder {landing} does not exist; create it or name another with --landing")
+        raise UserError(
+            f"landing folder {landing} does not exist; create it or name another with --landing"
+        )
     found: dict[Path, Candidate] = {}
     for source in sources:
         matches = [path for path in _glob(landing, source.path) if path.is_file()]
@@ -85,7 +87,9 @@ def find_files(landing: Path, *, sources: Sequence[Source]) -> list[Candidate]:
         if not _is_hidden(entry.name):
             for candidate in _native_candidates(entry, landing=landing, claimed=set(found)):
                 found.setdefault(candidate.path, candidate)
-    return sorted(found.values(), key=lambda candidate: (candidate.shown_path, candidate.source_name))
+    return sorted(
+        found.values(), key=lambda candidate: (candidate.shown_path, candidate.source_name)
+    )
 
 
 def _glob(landing: Path, pattern: str) -> Iterator[Path]:
@@ -195,7 +199,9 @@ def prepare(
     scratch.mkdir(parents=True, exist_ok=True)
     if raw_format == "parquet":
         units = _parquet_units(path, may_split=may_split, connection=connection)
-        return Prepared(content_sha256=content_sha256, size_bytes=size, format="parquet", units=units)
+        return Prepared(
+            content_sha256=content_sha256, size_bytes=size, format="parquet", units=units
+        )
     is_split = may_split and raw_format == "lines"
     if compression == "gzip":
         pieces = _write_pieces(
@@ -327,9 +333,7 @@ def _skip(file: IO[bytes], count: int, *, size: int, otherwise: Exception) -> No
     file.seek(count, io.SEEK_CUR)
 
 
-def _write_pieces(
-    blocks: Iterator[bytes], *, scratch: Path, piece_bytes: int | None
-) -> list[Path]:
+def _write_pieces(blocks: Iterator[bytes], *, scratch: Path, piece_bytes: int | None) -> list[Path]:
     """Write a stream of bytes to files cut after the first line end beyond piece_bytes."""
     pieces: list[Path] = []
     file: IO[bytes] | None = None
@@ -384,10 +388,14 @@ def _csv_header(head: str) -> tuple[tuple[str, ...], str]:
     text = head.removeprefix("\ufeff")
     first_line = text.splitlines()[0]
     delimiter = max(",;\t|", key=first_line.count)
-    columns = tuple(column.strip() for column in next(csv.reader(io.StringIO(text), delimiter=delimiter)))
+    columns = tuple(
+        column.strip() for column in next(csv.reader(io.StringIO(text), delimiter=delimiter))
+    )
     for column in columns:
         if not column:
-            raise UnusableFile("has a csv column without a name; name every column in the first row")
+            raise UnusableFile(
+                "has a csv column without a name; name every column in the first row"
+            )
         if columns.count(column) > 1:
             raise UnusableFile(f"has two csv columns {column!r}; give each its own name")
     return columns, delimiter
@@ -401,7 +409,9 @@ def _parquet_units(
             f"select num_rows from parquet_file_metadata({sql.text(str(path))})"
         ).fetchall()[0][0]
     except duckdb.Error as error:
-        raise UnusableFile(f"is not a readable Parquet file: {str(error).splitlines()[0]}") from error
+        raise UnusableFile(
+            f"is not a readable Parquet file: {str(error).splitlines()[0]}"
+        ) from error
     if not may_split or rows <= _ROWS_OF_PARQUET_PIECE:
         return (Unit(path=path, format="parquet"),)
     return tuple(

@@ -37,7 +37,8 @@ def write_empty_files(lake: Path, *, connection: duckdb.DuckDBPyConnection) -> N
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{os.getpid()}")
         columns = ", ".join(
-            f"null::{column_type} as {sql.name(column)}" for column, column_type in stream.lake_columns
+            f"null::{column_type} as {sql.name(column)}"
+            for column, column_type in stream.lake_columns
         )
         connection.execute(
             f"copy (select {columns} where false) to {sql.text(str(temporary))} (format parquet)"

@@ -29,6 +29,8 @@ class StreamEntry:
     event_dates: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     quarantined_by_reason: Mapping[str, int] = field(default_factory=dict)
+    # Rows refused only because a time lay in the future, typed, for the load in which it has come.
+    future_files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +56,11 @@ class LedgerEntry:
     streams: Mapping[str, StreamEntry]
     rows_expanded: int = 0
     quarantine_file: str | None = None
-    # The earliest time at which a row refused as future may land.
+    # The earliest time at which a row still refused as future may land.
     retry_at: datetime | None = None
     replay_of: str | None = None
     replay_number: int = 0
-    # Rows of replay_of whose time came by this moment are landed by this or an earlier replay.
+    # The rows of replay_of whose time came by this moment are landed, by this replay or an earlier one.
     replayed_until: datetime | None = None
 
     @property
@@ -77,7 +79,9 @@ class LedgerEntry:
         return f"{self.load_id}.json"
 
 
-def load_identity(*, source_name: str, adapter: str, adapter_version: str, content_sha256: str) -> str:
+def load_identity(
+    *, source_name: str, adapter: str, adapter_version: str, content_sha256: str
+) -> str:
     """The id of loading these bytes for this source with this adapter."""
     identity = "|".join((source_name, adapter, adapter_version, content_sha256))
     return hashlib.sha256(identity.encode()).hexdigest()[:32]
@@ -132,7 +136,11 @@ def read_entries(lake: Path) -> list[LedgerEntry]:
             key = _content_key(entry)
             newest[key] = max(newest.get(key, 0), int(entry.adapter_version))
     return sorted(
-        (entry for entry in entries if int(entry.adapter_version) == newest.get(_content_key(entry))),
+        (
+            entry
+            for entry in entries
+            if int(entry.adapter_version) == newest.get(_content_key(entry))
+        ),
         key=lambda entry: (entry.source_name, entry.load_id),
     )
 
@@ -170,6 +178,7 @@ def _read(path: Path) -> LedgerEntry:
                 event_dates=tuple(stream["event_dates"]),
                 files=tuple(stream["files"]),
                 quarantined_by_reason=stream["quarantined_by_reason"],
+                future_files=tuple(stream["future_files"]),
             )
             for name, stream in content.pop("streams").items()
         }

@@ -21,7 +21,7 @@ from orchestration.ingest import files as landing_files
 from orchestration.ingest import sql
 from orchestration.ingest.adapter import Adapter
 from orchestration.ingest.files import Candidate, Prepared, UnusableFile
-from orchestration.ingest.lake import move_into_place, staging_folder, write_empty_files
+from orchestration.ingest.lake import staging_folder, write_empty_files
 from orchestration.ingest.ledger import (
     LedgerEntry,
     StreamEntry,
@@ -30,8 +30,10 @@ from orchestration.ingest.ledger import (
     write_entry,
 )
 from orchestration.ingest.pieces import PieceResult, PieceTask, run_piece
+from orchestration.ingest.publishing import keep_refused_rows, land_rows
+from orchestration.ingest.replay import replay_due_rows
 from orchestration.ingest.sources import read_sources
-from orchestration.ingest.worker import Worker, WorkerPool, worker_pool
+from orchestration.ingest.worker import WorkerPool, worker_pool
 from orchestration.ingest.wrong_stream import explain_wrong_stream
 from orchestration.settings import Settings
 
@@ -97,7 +99,9 @@ class LoadReport:
         return {
             name: StreamTotals(
                 rows_landed=sum(
-                    outcome.streams[name].rows_landed for outcome in self.files if name in outcome.streams
+                    outcome.streams[name].rows_landed
+                    for outcome in self.files
+                    if name in outcome.streams
                 ),
                 rows_quarantined=sum(
                     outcome.streams[name].rows_quarantined
@@ -148,6 +152,10 @@ def load_landing(
         ):
             with pool.worker() as worker:
                 write_empty_files(settings.lake, connection=worker.connection)
+                for entry in replay_due_rows(
+                    lake=settings.lake, as_of=clock, staging=staging, worker=worker
+                ):
+                    record(_replayed(entry))
             with (
                 ThreadPoolExecutor(max_workers=settings.threads) as file_threads,
                 ThreadPoolExecutor(max_workers=settings.threads) as piece_threads,
@@ -160,14 +168,18 @@ def load_landing(
                     piece_threads=piece_threads,
                 )
                 new_files = []
-                for outcome_or_file in _new_files(candidates, lake=settings.lake, threads=file_threads):
+                for outcome_or_file in _new_files(
+                    candidates, lake=settings.lake, threads=file_threads
+                ):
                     if isinstance(outcome_or_file, FileOutcome):
                         record(outcome_or_file)
                     else:
                         new_files.append(outcome_or_file)
                 # The largest first, so that no thread is left alone with one at the end.
                 new_files.sort(key=lambda file: -file.candidate.path.stat().st_size)
-                for future in as_completed([file_threads.submit(run.load, file) for file in new_files]):
+                for future in as_completed(
+                    [file_threads.submit(run.load, file) for file in new_files]
+                ):
                     record(future.result())
     except OSError as error:
         raise RunFailure(
@@ -205,9 +217,10 @@ def _new_files(
             adapter_version=candidate.adapter.version,
             content_sha256=content_sha256,
         )
-        if load_id in seen or entry_path(
-            lake, source_name=candidate.source_name, load_id=load_id
-        ).is_file():
+        if (
+            load_id in seen
+            or entry_path(lake, source_name=candidate.source_name, load_id=load_id).is_file()
+        ):
             yield FileOutcome(
                 path=candidate.shown_path,
                 source_name=candidate.source_name,
@@ -224,9 +237,21 @@ def _new_files(
         )
 
 
+def _replayed(entry: LedgerEntry) -> FileOutcome:
+    return FileOutcome(
+        path=entry.path,
+        source_name=entry.source_name,
+        status=REPLAYED,
+        load_id=entry.load_id,
+        streams=entry.streams,
+    )
+
+
 def _adapter_identity(adapter: Adapter) -> str:
     # Native files of equal bytes in two stream folders are two loads.
-    return f"{adapter.name}:{adapter.sections[0].stream.name}" if adapter.is_native else adapter.name
+    return (
+        f"{adapter.name}:{adapter.sections[0].stream.name}" if adapter.is_native else adapter.name
+    )
 
 
 def _hash_of(candidate: Candidate) -> tuple[str, str | None]:
@@ -270,7 +295,9 @@ class _Run:
                     may_split=file.adapter.is_native,
                     connection=worker.connection,
                 )
-            results = list(self.piece_threads.map(self._run_piece, self._tasks(file, prepared, folder)))
+            results = list(
+                self.piece_threads.map(self._run_piece, self._tasks(file, prepared, folder))
+            )
             after = file.candidate.path.stat()
             if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
                 raise UnusableFile("was changed while it was read; it is loaded with the next run")
@@ -283,7 +310,9 @@ class _Run:
             return _failed(file.candidate, "vanished while it was read")
         except duckdb.IOException as error:
             if "No space left" in str(error):
-                raise RunFailure(f"lake {self.settings.lake} cannot be written: the disk is full") from error
+                raise RunFailure(
+                    f"lake {self.settings.lake} cannot be written: the disk is full"
+                ) from error
             return _failed(file.candidate, f"cannot be read: {_first_line(error)}")
         except duckdb.Error as error:
             return _failed(file.candidate, f"cannot be read: {_first_line(error)}")
@@ -320,11 +349,11 @@ class _Run:
         )
         if file.adapter.is_native and quarantine and not has_landed:
             self._check_stream(file, quarantine)
-        streams = publish_rows(lake=self.settings.lake, load_id=file.load_id, results=results)
+        streams = land_rows(lake=self.settings.lake, load_id=file.load_id, results=results)
         quarantine_file = None
         if quarantine:
             with self.pool.worker() as worker:
-                quarantine_file = publish_quarantine(
+                quarantine_file = keep_refused_rows(
                     lake=self.settings.lake,
                     load_id=file.load_id,
                     staged=quarantine,
@@ -373,52 +402,3 @@ class _Run:
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
-
-
-def publish_rows(
-    *, lake: Path, load_id: str, results: Sequence[PieceResult]
-) -> dict[str, StreamEntry]:
-    """Move the staged rows of all pieces into the lake and sum up each stream."""
-    streams: dict[str, StreamEntry] = {}
-    for name in dict.fromkeys(name for result in results for name in result.streams):
-        parts = [result.streams[name] for result in results if name in result.streams]
-        by_date: dict[str, list[Path]] = {}
-        for staged in (staged for part in parts for staged in part.files):
-            by_date.setdefault(staged.event_date, []).append(staged.path)
-        relative: list[str] = []
-        for event_date, paths in sorted(by_date.items()):
-            for number, path in enumerate(paths):
-                suffix = f"-{number + 1:04d}" if len(paths) > 1 else ""
-                target = f"raw/{name}/event_date={event_date}/{load_id}{suffix}.parquet"
-                move_into_place(path, lake / target)
-                relative.append(target)
-        reasons: dict[str, int] = {}
-        for part in parts:
-            for reason, count in part.quarantined_by_reason.items():
-                reasons[reason] = reasons.get(reason, 0) + count
-        streams[name] = StreamEntry(
-            rows_landed=sum(part.rows_landed for part in parts),
-            rows_quarantined=sum(reasons.values()),
-            min_event_at=min((p.min_event_at for p in parts if p.min_event_at), default=None),
-            max_event_at=max((p.max_event_at for p in parts if p.max_event_at), default=None),
-            event_dates=tuple(sorted(by_date)),
-            files=tuple(relative),
-            quarantined_by_reason=dict(sorted(reasons.items())),
-        )
-    return streams
-
-
-def publish_quarantine(
-    *, lake: Path, load_id: str, staged: Sequence[Path], worker: Worker
-) -> str:
-    """Unite the refused rows of all pieces in one file of the lake; its path relative to the lake."""
-    target = f"quarantine/{load_id}.parquet"
-    united = staged[0]
-    if len(staged) > 1:
-        united = worker.scratch / f"{load_id}.parquet"
-        worker.connection.execute(
-            f"copy (select * from read_parquet({sql.text_list(str(path) for path in staged)}) "
-            f"order by row_number, stream_name) to {sql.text(str(united))} (format parquet)"
-        )
-    move_into_place(united, lake / target)
-    return target

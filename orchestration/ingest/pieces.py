@@ -7,8 +7,8 @@ become part of the lake (load.py).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -51,6 +51,7 @@ class StreamResult:
     min_event_at: datetime | None
     max_event_at: datetime | None
     files: tuple[StagedFile, ...]
+    future_file: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,12 +106,8 @@ def _run(task: PieceTask, *, unit: Unit, worker: Worker, is_guarded: bool) -> Pi
         counts = _quarantine_unreadable(task, stream=first, path=path, connection=connection)
         quarantine_files.append(path)
         known = streams[first.name]
-        streams[first.name] = StreamResult(
-            rows_landed=known.rows_landed,
-            quarantined_by_reason=_added(known.quarantined_by_reason, counts),
-            min_event_at=known.min_event_at,
-            max_event_at=known.max_event_at,
-            files=known.files,
+        streams[first.name] = replace(
+            known, quarantined_by_reason=_added(known.quarantined_by_reason, counts)
         )
     ignored = expanded = 0
     if not task.adapter.is_native:
@@ -164,12 +161,19 @@ def _run_section(
     landed = next((row for row in counts if row[0] == 0), None)
     files: tuple[StagedFile, ...] = ()
     if landed is not None:
-        files = _stage_rows(
-            stream,
+        files = stage_rows(
+            f"select {_lake_columns(stream)}, event_date from checked where failed_rule = 0",
             folder=task.folder / stream.name,
-            is_one_date=landed[4] == landed[5],
-            first_date=landed[4].isoformat(),
+            only_date=landed[4].isoformat() if landed[4] == landed[5] else None,
             connection=connection,
+        )
+    retry_at = min((row[6] for row in counts if row[6] is not None), default=None)
+    future_file = None
+    if retry_at is not None:
+        future_file = task.folder / f"future-{stream.name}.parquet"
+        connection.execute(
+            f"copy (select {_lake_columns(stream)}, event_date, retry_at from checked "
+            f"where retry_at is not null) to {sql.text(str(future_file))} (format parquet)"
         )
     refused = {row[0]: row[1] for row in counts if row[0] != 0}
     by_reason: dict[str, int] = {}
@@ -180,16 +184,26 @@ def _run_section(
             by_reason[reason] = by_reason.get(reason, 0) + count
         quarantine_file = task.folder / f"quarantine-{stream.name}.parquet"
         _quarantine_refused(
-            task, stream=stream, checked=checked, unit=unit, path=quarantine_file, connection=connection
+            task,
+            stream=stream,
+            checked=checked,
+            unit=unit,
+            path=quarantine_file,
+            connection=connection,
         )
     result = StreamResult(
         rows_landed=landed[1] if landed else 0,
         quarantined_by_reason=by_reason,
-        min_event_at=landed[2] if landed else None,
-        max_event_at=landed[3] if landed else None,
+        min_event_at=_utc(landed[2]) if landed else None,
+        max_event_at=_utc(landed[3]) if landed else None,
         files=files,
+        future_file=future_file,
     )
-    return result, quarantine_file, min((row[6] for row in counts if row[6] is not None), default=None)
+    return result, quarantine_file, _utc(retry_at)
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=UTC)
 
 
 def _section_with_defaults(
@@ -215,26 +229,28 @@ def _section_with_defaults(
     return f"select {', '.join(outputs)} from ({section.sql})", columns
 
 
-def _stage_rows(
-    stream: Stream,
-    *,
-    folder: Path,
-    is_one_date: bool,
-    first_date: str,
-    connection: duckdb.DuckDBPyConnection,
+def _lake_columns(stream: Stream) -> str:
+    return ", ".join(sql.name(column) for column, _ in stream.lake_columns)
+
+
+def stage_rows(
+    rows: str, *, folder: Path, only_date: str | None, connection: duckdb.DuckDBPyConnection
 ) -> tuple[StagedFile, ...]:
-    columns = ", ".join(sql.name(column) for column, _ in stream.lake_columns)
-    folder.mkdir()
-    if is_one_date:
+    """Write rows with a column event_date to one file per date; the rows are a SELECT with lake columns.
+
+    Args:
+        only_date: the event date of all rows, if they have only one: then nothing has to be divided.
+    """
+    folder.mkdir(parents=True)
+    if only_date is not None:
         path = folder / "rows.parquet"
         connection.execute(
-            f"copy (select {columns} from checked where failed_rule = 0) to {sql.text(str(path))} "
-            "(format parquet)"
+            f"copy (select * exclude (event_date) from ({rows})) to {sql.text(str(path))} (format parquet)"
         )
-        return (StagedFile(event_date=first_date, path=path),)
+        return (StagedFile(event_date=only_date, path=path),)
     connection.execute(
-        f"copy (select {columns}, event_date from checked where failed_rule = 0) "
-        f"to {sql.text(str(folder))} (format parquet, partition_by (event_date), overwrite true)"
+        f"copy ({rows}) to {sql.text(str(folder))} (format parquet, partition_by (event_date), "
+        "overwrite true)"
     )
     return tuple(
         StagedFile(event_date=path.parent.name.removeprefix("event_date="), path=path)
@@ -252,7 +268,8 @@ def _quarantine_refused(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
     rules = ", ".join(
-        f"({rule.number}, {sql.text(rule.reason.value)}, {sql.text(rule.text)})" for rule in checked.rules
+        f"({number}, {sql.text(rule.reason.value)}, {sql.text(rule.text)})"
+        for number, rule in enumerate(checked.rules, start=1)
     )
     # The raw rows are filtered first, so that their texts are only made for the refused ones.
     connection.execute(
@@ -309,7 +326,9 @@ def _quarantine_unreadable(
         order by row_number
         ) to {sql.text(str(path))} (format parquet)"""
     )
-    counted = connection.execute("select problem, count(*) from raw_problems group by problem").fetchall()
+    counted = connection.execute(
+        "select problem, count(*) from raw_problems group by problem"
+    ).fetchall()
     return {str(problem): int(count) for problem, count in counted}
 
 
@@ -321,17 +340,17 @@ def _without_private(adapter: Adapter, raw_text: str, *, source_name: str) -> st
     """
     hashed = (
         f"'sha256:' || hashed_user({sql.text(source_name)}, "
-        f"regexp_extract({raw_text}, '\"user_id\"\\s*:\\s*\"?([^\",}}\\s]+)', 1))"
+        f'regexp_extract({raw_text}, \'"user_id"\\s*:\\s*"?([^",}}\\s]+)\', 1))'
     )
     text = (
-        f"case when regexp_matches({raw_text}, '\"user_id\"\\s*:\\s*\"?[^\",}}\\s]+') "
+        f'case when regexp_matches({raw_text}, \'"user_id"\\s*:\\s*"?[^",}}\\s]+\') '
         f"and not regexp_matches({raw_text}, '\"user_id\"\\s*:\\s*null') then "
-        f"regexp_replace({raw_text}, '\"user_id\"\\s*:\\s*(\"(\\\\.|[^\"\\\\])*\"?|[^,}}\\s]+)', "
+        f'regexp_replace({raw_text}, \'"user_id"\\s*:\\s*("(\\\\.|[^"\\\\])*"?|[^,}}\\s]+)\', '
         f"'\"user_id\":\"' || {hashed} || '\"', 'g') else {raw_text} end"
     )
     members = "|".join(member for member in adapter.private_members if member != "user_id")
     return (
-        f"regexp_replace({text}, '\"({members})\"\\s*:\\s*\"(\\\\.|[^\"\\\\])+\"?', "
+        f'regexp_replace({text}, \'"({members})"\\s*:\\s*"(\\\\.|[^"\\\\])+"?\', '
         f"'\"\\1\":\"[removed]\"', 'g')"
     )
 

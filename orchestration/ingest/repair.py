@@ -57,7 +57,9 @@ def _json_lines(path: Path) -> Iterator[str]:
         first = True
         while line := file.readline(LONGEST_ROW_BYTES):
             is_cut = not line.endswith(b"\n") and len(line) == LONGEST_ROW_BYTES
-            while is_cut and (rest := file.readline(LONGEST_ROW_BYTES)) and not rest.endswith(b"\n"):
+            while (
+                is_cut and (rest := file.readline(LONGEST_ROW_BYTES)) and not rest.endswith(b"\n")
+            ):
                 pass
             content = line.removeprefix(b"\xef\xbb\xbf") if first else line
             first = False

@@ -97,7 +97,9 @@ def _defaults(value: object, *, place: str) -> dict[str, str]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise UserError(f"{place}: defaults is {_kind(value)}; write keys of {', '.join(_DEFAULTS)}")
+        raise UserError(
+            f"{place}: defaults is {_kind(value)}; write keys of {', '.join(_DEFAULTS)}"
+        )
     defaults = {}
     for key, default in value.items():
         if key not in _DEFAULTS:

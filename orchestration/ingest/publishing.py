@@ -1,0 +1,83 @@
+"""Moving what a load staged into the lake, and summing up what it did.
+
+Belongs here: final names of lake files. Does not belong here: the ledger entry that makes them count
+(ledger.py), and publishing the warehouse (warehouse/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestration.ingest import sql
+from orchestration.ingest.lake import move_into_place
+from orchestration.ingest.ledger import StreamEntry
+from orchestration.ingest.pieces import PieceResult, StagedFile
+from orchestration.ingest.worker import Worker
+
+
+def land_rows(
+    *, lake: Path, load_id: str, results: Sequence[PieceResult]
+) -> dict[str, StreamEntry]:
+    """Move the staged rows of all pieces into the lake and sum up each stream."""
+    streams: dict[str, StreamEntry] = {}
+    for name in dict.fromkeys(name for result in results for name in result.streams):
+        parts = [result.streams[name] for result in results if name in result.streams]
+        files = move_rows(
+            [staged for part in parts for staged in part.files],
+            lake=lake,
+            stream=name,
+            load_id=load_id,
+        )
+        future_files = []
+        for part in parts:
+            if part.future_file is not None:
+                future_files.append(f"future/{name}/{load_id}-{len(future_files) + 1:04d}.parquet")
+                move_into_place(part.future_file, lake / future_files[-1])
+        reasons: dict[str, int] = {}
+        for part in parts:
+            for reason, count in part.quarantined_by_reason.items():
+                reasons[reason] = reasons.get(reason, 0) + count
+        streams[name] = StreamEntry(
+            rows_landed=sum(part.rows_landed for part in parts),
+            rows_quarantined=sum(reasons.values()),
+            min_event_at=min((p.min_event_at for p in parts if p.min_event_at), default=None),
+            max_event_at=max((p.max_event_at for p in parts if p.max_event_at), default=None),
+            event_dates=tuple(
+                sorted({staged.event_date for part in parts for staged in part.files})
+            ),
+            files=files,
+            quarantined_by_reason=dict(sorted(reasons.items())),
+            future_files=tuple(future_files),
+        )
+    return streams
+
+
+def move_rows(
+    staged: Sequence[StagedFile], *, lake: Path, stream: str, load_id: str
+) -> tuple[str, ...]:
+    """Move staged files to their dates; the paths they have below the lake."""
+    by_date: dict[str, list[Path]] = {}
+    for file in staged:
+        by_date.setdefault(file.event_date, []).append(file.path)
+    moved = []
+    for event_date, paths in sorted(by_date.items()):
+        for number, path in enumerate(paths, start=1):
+            suffix = f"-{number:04d}" if len(paths) > 1 else ""
+            moved.append(f"raw/{stream}/event_date={event_date}/{load_id}{suffix}.parquet")
+            move_into_place(path, lake / moved[-1])
+    return tuple(moved)
+
+
+def keep_refused_rows(*, lake: Path, load_id: str, staged: Sequence[Path], worker: Worker) -> str:
+    """Unite the refused rows of all pieces in one file of the quarantine; its path below the lake."""
+    target = f"quarantine/{load_id}.parquet"
+    united = staged[0]
+    if len(staged) > 1:
+        united = worker.scratch / f"{load_id}.parquet"
+        worker.connection.execute(
+            f"copy (select * from read_parquet({sql.text_list(str(path) for path in staged)}) "
+            f"order by row_number, stream_name) to {sql.text(str(united))} (format parquet)"
+        )
+    move_into_place(united, lake / target)
+    return target
