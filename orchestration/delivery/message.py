@@ -51,7 +51,7 @@ def read_bodies(path: Path) -> MailBody:
     return MailBody(subject=fields["subject"], text=fields["text"], html=fields["html"])
 
 
-def build_message(envelope: Envelope, body: MailBody, attachments: Sequence[Path]) -> bytes:
+def build_message(envelope: Envelope, body: MailBody, *, attachments: Sequence[Path]) -> bytes:
     """The message as it goes over the wire, lines ending with CRLF."""
     domain = envelope.sender.rpartition("@")[2].strip("<> ") or "localhost"
     stop_subject = f"unsubscribe {envelope.subscription_id}"

@@ -181,7 +181,7 @@ def _content(
             as_of=report.as_of,
         ),
         read_bodies(settings.reports / report.files["mail"]),
-        attachments,
+        attachments=attachments,
     )
 
 

@@ -167,10 +167,10 @@ def _column_chart(chart: Chart, width: float) -> str:
     for index, point in enumerate(chart.points):
         middle = slot * (index + 0.5)
         base = top + plot_height
-        label = fonts.fit(point.label, _SMALL, slot - 3)
+        label = fonts.fit(point.label, _SMALL, width=slot - 3)
         parts.append(_text(middle, base + 10, label, fill=MUTED, anchor="middle", size=_SMALL))
         if point.note:
-            note = fonts.fit(point.note, 6.5, slot - 2)
+            note = fonts.fit(point.note, 6.5, width=slot - 2)
             parts.append(_text(middle, base + 19, note, fill=MUTED, anchor="middle", size=6.5))
         if point.value is None:
             parts.append(_text(middle, base - 3, "no data", fill=MUTED, anchor="middle", size=6.5))
@@ -205,7 +205,7 @@ def _bar_chart(chart: Chart, width: float) -> str:
     parts = []
     for index, (point, text) in enumerate(zip(chart.points, texts, strict=True)):
         y = _BAR_STEP * index + 3
-        label = fonts.fit(point.label, _LABEL, label_width - 6)
+        label = fonts.fit(point.label, _LABEL, width=label_width - 6)
         parts.append(_text(0, y + 8.2, label, fill=INK))
         value = Decimal(point.value or 0)
         size = room * max(float(value / Decimal(top_value)), 0.0)

@@ -17,7 +17,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _NATIVE = "native"
 
 
-def scope_slug(kind: str, source_name: str, identifier: str) -> str:
+def scope_slug(kind: str, identifier: str, *, source_name: str) -> str:
     """A name for a scope's files: ``platform``, ``tenant-acme``; different for different scopes."""
     if not identifier:
         return kind
@@ -30,10 +30,15 @@ def scope_slug(kind: str, source_name: str, identifier: str) -> str:
 
 def report_path(*, frequency: str, period: str, scope: str, suffix: str) -> Path:
     """The place of one file of a report, relative to the reports folder."""
-    return Path(frequency) / period / scope / report_name(frequency, period, scope, suffix)
+    return (
+        Path(frequency)
+        / period
+        / scope
+        / report_name(frequency=frequency, period=period, scope=scope, suffix=suffix)
+    )
 
 
-def report_name(frequency: str, period: str, scope: str, suffix: str) -> str:
+def report_name(*, frequency: str, period: str, scope: str, suffix: str) -> str:
     """The name of one file of a report."""
     return f"agentmart-{frequency}-{scope}-{period}.{suffix}"
 

@@ -94,7 +94,7 @@ def text_width(text: str, size: float, *, bold: bool = False) -> float:
     return total * size
 
 
-def fit(text: str, size: float, width: float, *, bold: bool = False) -> str:
+def fit(text: str, size: float, *, width: float, bold: bool = False) -> str:
     """The text, cut with an ellipsis so that it is no wider than the width."""
     if text_width(text, size, bold=bold) <= width:
         return text

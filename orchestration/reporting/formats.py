@@ -222,9 +222,9 @@ def format_clock(instant: datetime, zone: str) -> str:
     return f"{format_day(local.date())}, {local:%H:%M}"
 
 
-def plural(count: Number, singular: str, plural_form: str | None = None) -> str:
+def plural(count: Number, singular: str) -> str:
     """``1 agent``, ``12 agents``."""
-    word = singular if count == 1 else (plural_form or f"{singular}s")
+    word = singular if count == 1 else f"{singular}s"
     return f"{format_value(count, Unit.COUNT)} {word}"
 
 

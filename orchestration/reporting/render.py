@@ -56,7 +56,9 @@ def render_report(
 ) -> dict[str, str]:
     """Write a report's files below the folder; returns format to path, relative to the folder."""
     window = rows.window
-    scope = scope_slug(window.scope.kind, window.scope.source_name or "", window.scope.id)
+    scope = scope_slug(
+        window.scope.kind, window.scope.id, source_name=window.scope.source_name or ""
+    )
     report = build_report(rows)
     # All are made before any is written: a report that fails leaves no half of itself.
     contents = {name: _WRITERS[name][1](report, renderer) for name in formats}
@@ -83,14 +85,22 @@ def render_all(
         numbered = list(enumerate(jobs))
         workers = min(processes, MOST_PROCESSES, ceil(len(jobs) / _WORTH_A_PROCESS))
         if workers <= 1:
-            yield from render_chunk(numbered, folder, tuple(formats), font_folder)
+            yield from render_chunk(
+                numbered, folder=folder, formats=tuple(formats), font_folder=font_folder
+            )
             return
         size = max(1, ceil(len(numbered) / (workers * _CHUNKS_PER_PROCESS)))
         chunks = [numbered[at : at + size] for at in range(0, len(numbered), size)]
         # A forked child of a process with threads can hang; a spawned one starts clean.
         with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
             pending: dict[Future[list[Rendered]], list[tuple[int, ReportRows]]] = {
-                pool.submit(render_chunk, chunk, folder, tuple(formats), font_folder): chunk
+                pool.submit(
+                    render_chunk,
+                    chunk,
+                    folder=folder,
+                    formats=tuple(formats),
+                    font_folder=font_folder,
+                ): chunk
                 for chunk in chunks
             }
             for done in as_completed(pending):
@@ -105,6 +115,7 @@ def render_all(
 
 def render_chunk(
     chunk: Sequence[tuple[int, ReportRows]],
+    *,
     folder: Path,
     formats: tuple[str, ...],
     font_folder: Path,

@@ -34,7 +34,7 @@ class EmlChannel(Channel):
 
     def send(self, message: Message, content: bytes) -> Outcome:
         report = message.report
-        scope = scope_slug(report.scope_kind, report.source_name, report.scope_id)
+        scope = scope_slug(report.scope_kind, report.scope_id, source_name=report.source_name)
         name = f"{report.frequency}-{report.period}-{scope}-{message.idempotency_key[:8]}.eml"
         try:
             write_atomically(self._folder / name, content)

@@ -120,8 +120,8 @@ def _comparison(found: Sequence[MartRow], *, minimum_tenants: int) -> Table:
         caption = f"{caption} Figures that fewer than {minimum_tenants} tenants share are hidden."
     return table_of(
         "Agents compared",
-        _COLUMNS,
         found,
+        columns=_COLUMNS,
         subject=lambda row: row.text("agent_id"),
         cells=_cells,
         noun="agents",
@@ -146,7 +146,7 @@ def _tokens_by_agent(rows: ReportRows, found: Sequence[MartRow]) -> Chart:
         unit=Unit.TOKENS,
         points=points,
         wide=True,
-        alt=bars_alt("Tokens by agent", points, Unit.TOKENS),
+        alt=bars_alt("Tokens by agent", points, unit=Unit.TOKENS),
     )
 
 
@@ -212,5 +212,5 @@ def _by_hour(hours: Sequence[MartRow], *, p95_minimum: int) -> Chart:
         label="Average",
         second_label="P95",
         wide=True,
-        alt=series_alt("Average response time by hour of the day", means, Unit.MILLISECONDS),
+        alt=series_alt("Average response time by hour of the day", means, unit=Unit.MILLISECONDS),
     )

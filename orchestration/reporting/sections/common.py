@@ -148,9 +148,9 @@ def day_points(days: Sequence[MartRow], column: str, *, is_count: bool = True) -
 
 def table_of(
     title: str,
-    columns: Sequence[Column],
     rows: Sequence[MartRow],
     *,
+    columns: Sequence[Column],
     subject: Callable[[MartRow], str],
     cells: Callable[[MartRow], tuple[str | Number | None, ...]],
     noun: str,
@@ -186,7 +186,7 @@ def descending(value: Number | None) -> Decimal:
     return Decimal("Infinity") if value is None else -Decimal(value)
 
 
-def series_alt(title: str, points: Sequence[Point], unit: Unit) -> str:
+def series_alt(title: str, points: Sequence[Point], *, unit: Unit) -> str:
     """What a series shows, for readers who cannot see the drawing."""
     known = [point for point in points if point.value is not None]
     if not known:
@@ -199,7 +199,7 @@ def series_alt(title: str, points: Sequence[Point], unit: Unit) -> str:
     )
 
 
-def bars_alt(title: str, points: Sequence[Point], unit: Unit) -> str:
+def bars_alt(title: str, points: Sequence[Point], *, unit: Unit) -> str:
     """What bars show, largest first, for readers who cannot see the drawing."""
     parts = ", ".join(f"{point.label}: {format_value(point.value, unit)}" for point in points)
     return f"{title}. {parts}." if parts else f"{title}: no values."

@@ -96,7 +96,7 @@ def _by_entity(rows: ReportRows, entities: Sequence[MartRow]) -> Chart:
         unit=Unit.COUNT,
         points=points,
         wide=True,
-        alt=bars_alt("Redacted personal data by kind", points, Unit.COUNT),
+        alt=bars_alt("Redacted personal data by kind", points, unit=Unit.COUNT),
     )
 
 
@@ -109,8 +109,8 @@ def _by_type(types: Sequence[MartRow]) -> Table:
 
     return table_of(
         "By agent type",
-        _TYPE_COLUMNS,
         types,
+        columns=_TYPE_COLUMNS,
         subject=lambda row: row.text("agent_type_id") or "unknown",
         cells=cells,
         noun="agent types",

@@ -125,7 +125,7 @@ def _by_provider(rows: ReportRows, usage: MartRow) -> Chart | None:
         caption=_hidden_caption("Share of the model cost", providers),
         unit=Unit.USD,
         points=points,
-        alt=bars_alt("Cost by provider", points, Unit.USD),
+        alt=bars_alt("Cost by provider", points, unit=Unit.USD),
     )
 
 
@@ -146,7 +146,7 @@ def _by_agent(rows: ReportRows, usage: MartRow) -> Chart | None:
         unit=Unit.USD,
         points=points,
         wide=True,
-        alt=bars_alt("Cost by agent", points, Unit.USD),
+        alt=bars_alt("Cost by agent", points, unit=Unit.USD),
     )
 
 
@@ -184,7 +184,7 @@ def _trend(rows: ReportRows) -> Chart | None:
         caption=caption,
         unit=Unit.USD,
         points=points,
-        alt=series_alt(title, points, Unit.USD),
+        alt=series_alt(title, points, unit=Unit.USD),
     )
 
 
@@ -241,8 +241,8 @@ def _models(usage: MartRow, models: Sequence[MartRow]) -> Table:
 
     return table_of(
         "Models",
-        _MODEL_COLUMNS,
         models,
+        columns=_MODEL_COLUMNS,
         subject=lambda row: row.text("model_key"),
         cells=cells,
         noun="models",

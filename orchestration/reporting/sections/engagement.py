@@ -87,7 +87,7 @@ def _users(days: tuple[MartRow, ...]) -> Chart:
         caption="Users who wrote to an agent that day",
         unit=Unit.COUNT,
         points=points,
-        alt=series_alt("Daily active users", points, Unit.COUNT),
+        alt=series_alt("Daily active users", points, unit=Unit.COUNT),
     )
 
 
@@ -100,7 +100,7 @@ def _messages(days: tuple[MartRow, ...]) -> Chart:
         caption="Answers, those that ended in an error included",
         unit=Unit.COUNT,
         points=points,
-        alt=series_alt("Agent messages per day", points, Unit.COUNT),
+        alt=series_alt("Agent messages per day", points, unit=Unit.COUNT),
     )
 
 

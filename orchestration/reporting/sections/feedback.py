@@ -75,7 +75,7 @@ def _chart(agent_type: MartRow, bands: Sequence[MartRow]) -> Chart:
         caption=f"{type_label(agent_type)}, the type with most ratings",
         unit=Unit.RATING,
         points=points,
-        alt=bars_alt(title, points, Unit.RATING),
+        alt=bars_alt(title, points, unit=Unit.RATING),
     )
 
 

@@ -182,7 +182,7 @@ def _ratings(rows: ReportRows) -> list[Block]:
         caption=f"{plural(count, 'rating')}, average {average}",
         unit=Unit.COUNT,
         points=points,
-        alt=bars_alt("Ratings given", points, Unit.COUNT),
+        alt=bars_alt("Ratings given", points, unit=Unit.COUNT),
     )
     shown = tuple(figure(rows, measure) for measure in measures)
     return [Figures(figures=shown), ChartRow(charts=(chart,))]
@@ -208,8 +208,8 @@ def _tool_table(called: Sequence[MartRow]) -> Table:
 
     return table_of(
         "Tools",
-        _TOOL_COLUMNS,
         called,
+        columns=_TOOL_COLUMNS,
         subject=lambda row: row.text("tool_name"),
         cells=cells,
         noun="tools",

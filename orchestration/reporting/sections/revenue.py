@@ -113,7 +113,7 @@ def revenue(rows: ReportRows) -> Section:
             unit=Unit.USD,
             points=points,
             wide=True,
-            alt=series_alt("Net revenue per day", points, Unit.USD),
+            alt=series_alt("Net revenue per day", points, unit=Unit.USD),
         )
         blocks.append(ChartRow(charts=(chart,)))
     return _section(*blocks)

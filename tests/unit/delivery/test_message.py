@@ -37,7 +37,7 @@ def _parsed(content: bytes) -> EmailMessage:
 
 
 def test_a_message_has_text_html_and_the_attachments(attachments: list[Path]) -> None:
-    message = _parsed(build_message(ENVELOPE, BODY, attachments))
+    message = _parsed(build_message(ENVELOPE, BODY, attachments=attachments))
 
     assert message.get_content_type() == "multipart/mixed"
     text, html = message.get_body(("plain",)), message.get_body(("html",))
@@ -51,7 +51,7 @@ def test_a_message_has_text_html_and_the_attachments(attachments: list[Path]) ->
 
 
 def test_the_headers_are_complete_and_stable(attachments: list[Path]) -> None:
-    message = _parsed(build_message(ENVELOPE, BODY, attachments))
+    message = _parsed(build_message(ENVELOPE, BODY, attachments=attachments))
 
     assert message["Subject"] == "Acme Weekly Analytics Report: Feb 23 – Mar 1, 2026"
     assert message["Message-ID"] == "<0123456789abcdef0123456789abcdef@example.org>"
@@ -61,7 +61,7 @@ def test_the_headers_are_complete_and_stable(attachments: list[Path]) -> None:
 
 
 def test_the_body_says_what_is_attached_and_how_to_stop(attachments: list[Path]) -> None:
-    text = _parsed(build_message(ENVELOPE, BODY, attachments)).get_body(("plain",))
+    text = _parsed(build_message(ENVELOPE, BODY, attachments=attachments)).get_body(("plain",))
 
     assert text is not None
     content = text.get_content()
@@ -70,13 +70,13 @@ def test_the_body_says_what_is_attached_and_how_to_stop(attachments: list[Path])
 
 
 def test_the_same_message_has_the_same_bytes(attachments: list[Path]) -> None:
-    first = build_message(ENVELOPE, BODY, attachments)
+    first = build_message(ENVELOPE, BODY, attachments=attachments)
 
-    assert build_message(ENVELOPE, BODY, attachments) == first
+    assert build_message(ENVELOPE, BODY, attachments=attachments) == first
 
 
 def test_a_message_is_plain_ascii_in_short_lines(attachments: list[Path]) -> None:
-    content = build_message(ENVELOPE, BODY, attachments)
+    content = build_message(ENVELOPE, BODY, attachments=attachments)
 
     assert content.isascii()
     assert all(len(line) <= 998 for line in content.split(b"\r\n"))
@@ -86,7 +86,7 @@ def test_a_message_is_plain_ascii_in_short_lines(attachments: list[Path]) -> Non
 def test_a_subscription_id_cannot_write_html(attachments: list[Path]) -> None:
     envelope = Envelope(**{**vars(ENVELOPE), "subscription_id": "<script>x</script>"})
 
-    html = _parsed(build_message(envelope, BODY, attachments)).get_body(("html",))
+    html = _parsed(build_message(envelope, BODY, attachments=attachments)).get_body(("html",))
 
     assert html is not None
     assert "<script>" not in html.get_content()
@@ -96,7 +96,7 @@ def test_a_subject_with_a_line_break_is_refused() -> None:
     body = MailBody(subject="a\r\nBcc: all@example.org", text="", html="")
 
     with pytest.raises(ValueError, match="linefeed or carriage return"):
-        build_message(ENVELOPE, body, [])
+        build_message(ENVELOPE, body, attachments=[])
 
 
 def test_bodies_survive_being_kept_in_a_file(tmp_path: Path) -> None:

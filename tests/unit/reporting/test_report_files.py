@@ -254,12 +254,12 @@ def test_a_subject_is_one_line_whatever_the_name() -> None:
 def test_a_scope_has_a_folder_name_without_any_path_in_it(
     kind: str, source: str, identifier: str, slug: str
 ) -> None:
-    assert re.fullmatch(slug, scope_slug(kind, source, identifier))
+    assert re.fullmatch(slug, scope_slug(kind, identifier, source_name=source))
 
 
 def test_scopes_that_look_alike_have_different_folders() -> None:
     names = {
-        scope_slug("tenant", source, identifier)
+        scope_slug("tenant", identifier, source_name=source)
         for source in ("native", "other")
         for identifier in ("a/b", "a b", "a-b", "日本", "A" * 100)
     }

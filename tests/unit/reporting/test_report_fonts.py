@@ -30,8 +30,8 @@ def test_line_breaks_and_controls_become_spaces() -> None:
 def test_a_text_is_cut_to_the_width_it_has() -> None:
     width = fonts.text_width("Kundenb…", 8)
 
-    assert fonts.fit("Kundenbetreuung", 8, width + 0.01) == "Kundenb…"
-    assert fonts.fit("Kunden", 8, width) == "Kunden"
+    assert fonts.fit("Kundenbetreuung", 8, width=width + 0.01) == "Kundenb…"
+    assert fonts.fit("Kunden", 8, width=width) == "Kunden"
 
 
 def test_bold_text_is_wider() -> None:
