@@ -108,7 +108,7 @@
         measured.net_usd,
         measured.fee_usd,
         cast(measured.net_usd - measured.fee_usd as decimal(38, 12)) as payout_usd,
-        {{ safe_divide('measured.fee_usd', 'measured.gross_usd') }} as take_rate,
+        {{ safe_divide('measured.fee_usd', 'measured.net_usd') }} as take_rate,
         measured.paying_tenants,
         measured.active_tenants,
         {{ safe_divide_money('measured.net_usd', 'measured.active_tenants') }} as revenue_per_active_tenant_usd,

@@ -1,0 +1,192 @@
+"""Insights over the whole way from extracts: what was planted is found, and nobody learns too much.
+
+Belongs here: findings on a built warehouse, and what publishers may see of them. Does not belong
+here: each rule at and over its threshold (dbt unit tests beside the model).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.artifacts.schemas.run import RunExecutionResult
+from dbt.cli.main import dbtRunner
+
+from orchestration.generate.extracts import write_extracts
+from orchestration.ingest.ledger import read_entries
+from orchestration.ingest.load import load_landing
+from orchestration.settings import DBT_PROJECT_DIR, Settings
+from orchestration.warehouse.plan import BuildPlan, write_run_inputs
+
+AS_OF = datetime(2026, 3, 2, 6, tzinfo=UTC)
+
+# Long before every window of the reports, among answers of two cents.
+DEAR_ANSWER_AT = datetime(2025, 5, 7, 15, 29, 32, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A warehouse built on generated extracts and a tenant with one dear answer."""
+    settings = Settings(home=tmp_path_factory.mktemp("insights") / "home", threads=2)
+    write_extracts(out=settings.landing, events=12_000, days=35, seed=7, until=AS_OF)
+    _plant_dear_answer(settings.landing)
+    load_landing(settings=settings, landing=settings.landing, as_of=AS_OF)
+    entries = read_entries(settings.lake)
+    loads = frozenset(entry.load_id for entry in entries)
+    plan = BuildPlan(
+        reason="test",
+        is_nothing=False,
+        is_full_refresh=True,
+        code_fingerprint="test",
+        load_ids=loads,
+        pending_load_ids=loads,
+    )
+    write_run_inputs(settings, entries=entries, plan=plan, run_id=1, as_of=AS_OF, is_complete=True)
+    _build(settings)
+    with duckdb.connect(str(settings.warehouse_file), read_only=True) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize(
+    ("rule_id", "scope_kind", "subject_id"),
+    [
+        ("agent_cost_concentration", "platform", "agt-atlas"),
+        ("errors_under_load", "platform", "gateway"),
+        ("low_engagement", "tenant", "ten-brightside"),
+        ("low_user_satisfaction", "publisher", "pub-volna"),
+        ("slow_agent_response", "platform", "agt-pascal"),
+        ("tool_failing_often", "platform", "crm_lookup"),
+    ],
+)
+def test_what_was_planted_in_the_extracts_is_found(
+    warehouse: duckdb.DuckDBPyConnection, rule_id: str, scope_kind: str, subject_id: str
+) -> None:
+    found = _rows(
+        warehouse,
+        "select distinct subject_id from insights.insights where rule_id = ? and scope_kind = ?",
+        rule_id,
+        scope_kind,
+    )
+    assert (subject_id,) in found
+
+
+def test_the_slow_agent_is_found_with_the_tool_that_slows_it(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    [(description,)] = _rows(
+        warehouse,
+        "select description from insights.insights where rule_id = 'slow_agent_response'"
+        " and scope_kind = 'platform' and window_kind = '30d'",
+    )
+    assert "Its slowest tool, browser_render, takes" in str(description)
+
+
+def test_one_dear_answer_of_long_ago_is_found_alone_and_named(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    found = _rows(
+        warehouse,
+        """
+        select scope_kind, window_kind, subject_id, title, value, baseline, evidence_start
+        from insights.insights
+        where rule_id = 'cost_anomaly' and (scope_kind = 'platform' or scope_id = 'planted')
+        order by scope_kind
+        """,
+    )
+    at = DEAR_ANSWER_AT.replace(tzinfo=None)
+    title = "One Answer Cost USD 9,990.01"
+    [of_platform, of_tenant] = found
+    assert of_platform[:5] == ("platform", "history", "dear", title, 9990.01)
+    assert of_tenant == ("tenant", "history", "dear", title, 9990.01, 0.02, at)
+
+
+def test_a_publishers_findings_name_no_tenant_user_or_message(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    findings = [
+        " ".join(str(value) for value in row)
+        for row in _rows(warehouse, "from insights.insights where scope_kind = 'publisher'")
+    ]
+    assert findings
+    private = _rows(
+        warehouse,
+        """
+        select tenant_id from core.dim_tenants
+        union all
+        select tenant_name from core.dim_tenants
+        union all
+        select distinct user_key from core.fct_user_messages where user_key is not null
+        union all
+        select invocation_id from core.fct_invocations
+        """,
+    )
+    told = {str(name) for (name,) in private for finding in findings if str(name) in finding}
+    assert told == set()
+
+
+def test_no_mart_of_outcomes_has_a_key_of_a_tenant_user_or_conversation(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    columns = _rows(
+        warehouse,
+        """
+        select schema_name || '.' || table_name || '.' || column_name
+        from duckdb_columns()
+        where schema_name in ('quality', 'revenue', 'compliance', 'feedback', 'insights')
+            and regexp_matches(
+                column_name, '^(tenant|user|conversation|invocation|session)_(key|id)$'
+            )
+        """,
+    )
+    assert columns == []
+
+
+def _plant_dear_answer(landing: Path) -> None:
+    """Thirty answers, each an hour after the one before; the last cost 9,990.01 USD."""
+    rows = [
+        {
+            "id": f"answer-{number}" if number else "dear",
+            "event_type": "agent_completed",
+            "agent_id": "planted",
+            "publisher_id": "planted",
+            "tenant_id": "planted",
+            "timestamp": (DEAR_ANSWER_AT - timedelta(hours=number)).isoformat(),
+            "properties": {"cost_usd": "0.02" if number else "9990.01", "input_tokens": 100},
+        }
+        for number in range(30)
+    ]
+    path = landing / "agent_events" / "planted.ndjson"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def _build(settings: Settings) -> None:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AGENTMART_HOME", str(settings.home))
+        environment.setenv("AGENTMART_THREADS", str(settings.threads))
+        outcome = dbtRunner().invoke(
+            [
+                "build",
+                *("--select", "+insights"),
+                *("--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR)),
+                *("--target-path", str(settings.dbt_target)),
+                *("--log-path", str(settings.dbt_target), "--quiet"),
+                *("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"),
+            ]
+        )
+    # dbt keeps the file open until its process ends; closed, it can be opened read-only.
+    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+    assert isinstance(outcome.result, RunExecutionResult), outcome.exception
+    assert outcome.success, [
+        result.message for result in outcome.result.results if result.status != "success"
+    ]
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, query: str, *parameters: object
+) -> list[tuple[object, ...]]:
+    return connection.execute(query, list(parameters)).fetchall()
