@@ -1,4 +1,7 @@
-"""The one place that reads the wall clock, and the options that replace it."""
+"""The one place that reads the wall clock, for runs without an as-of time.
+
+Belongs here: that one reading. Does not belong here: parsing of times (reporting/periods).
+"""
 
 from __future__ import annotations
 

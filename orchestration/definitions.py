@@ -1,4 +1,7 @@
-"""The Dagster code location: everything under defs/, nothing registered by hand."""
+"""The Dagster code location: everything under defs/, nothing registered by hand.
+
+Belongs here: loading that folder. Does not belong here: any asset, job or resource.
+"""
 
 from pathlib import Path
 

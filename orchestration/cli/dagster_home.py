@@ -1,4 +1,7 @@
-"""The Dagster home of a deployment: made once, so that the terminal and the web page share runs."""
+"""The Dagster home of a deployment: made once, so that the terminal and the web page share runs.
+
+Belongs here: Dagster's configuration and record of runs. Does not belong here: our own record (state/).
+"""
 
 from __future__ import annotations
 

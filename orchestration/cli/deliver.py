@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import click
 
-from orchestration.cli.clock import now
+from orchestration.clock import now
 from orchestration.errors import RunFailure
 from orchestration.settings import Settings
 

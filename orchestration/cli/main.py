@@ -19,12 +19,18 @@ from orchestration.settings import Settings
 
 # name -> (module with a click command of that name, one line for `agentmart --help`)
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "run": ("orchestration.cli.run", "Run the whole pipeline once: ingest, build, audit, publish, report."),
+    "run": (
+        "orchestration.cli.run",
+        "Run the whole pipeline once: ingest, build, audit, publish, report.",
+    ),
     "generate": ("orchestration.cli.generate", "Write synthetic extracts of every stream."),
     "export": ("orchestration.cli.export", "Write one dataset as JSON, CSV or Parquet."),
     "report": ("orchestration.cli.report", "Make one daily, weekly or monthly report."),
     "sql": ("orchestration.cli.sql", "Query the published marts, read-only."),
-    "status": ("orchestration.cli.status", "Show freshness, quarantine, last runs and undelivered reports."),
+    "status": (
+        "orchestration.cli.status",
+        "Show freshness, quarantine, last runs and undelivered reports.",
+    ),
     "deliver": ("orchestration.cli.deliver", "Send what the outbox holds."),
     "metrics": ("orchestration.cli.metrics", "Show the metric catalogue."),
     "ui": ("orchestration.cli.ui", "Open Dagster's web page on this state."),

@@ -1,4 +1,7 @@
-"""`agentmart run`: the whole pipeline once, through Dagster in this process."""
+"""`agentmart run`: the whole pipeline once, through Dagster in this process.
+
+Belongs here: which jobs a run is made of, and what it says at its end. Does not belong here: the steps.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import click
 
 from orchestration.clock import now
 from orchestration.errors import RunFailure, UserError
-from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.settings import Settings
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, Definitions
@@ -48,8 +51,8 @@ def run(settings: Settings, landing: Path | None, as_of_text: str | None, target
     started = time.perf_counter()
     outcome = _Pipeline(settings, folder.resolve(), as_of).execute()
     _print_summary(settings, outcome, seconds=time.perf_counter() - started)
-    bad_files = outcome.counts.get("ingest", {}).get("failed_files", [])
-    bad_addresses = outcome.counts.get("reports", {}).get("invalid_addresses", [])
+    bad_files = outcome.listed("ingest", "failed_files")
+    bad_addresses = outcome.listed("reports", "invalid_addresses")
     if outcome.status == "failed":
         raise RunFailure(f"Run {outcome.run_id} failed: {outcome.failure}")
     if bad_files or bad_addresses:
@@ -72,39 +75,27 @@ class _Pipeline:
     def execute(self) -> Run:
         from orchestration.cli.dagster_home import open_instance
         from orchestration.state.store import StateStore
+        from orchestration.warehouse.build import CurrentRun, plan_of
         from orchestration.warehouse.manifest import prepare_manifest
 
-        with _step("prepare"):
+        with _Step("prepare"):
             prepare_manifest(self._settings)
             defs = _load_definitions()
         store = StateStore(self._settings.state_file)
-        our_run = store.start_run(
-            run_key=self._run_key, command="agentmart run", as_of=self._as_of
-        )
+        our_run = store.start_run(run_key=self._run_key, command="agentmart run", as_of=self._as_of)
+        current = CurrentRun(settings=self._settings, store=store, run=our_run)
         with open_instance(self._settings) as instance:
-            with _step("ingest"):
+            with _Step("ingest"):
                 self._job(defs, instance, "ingestion_job", store, our_run.run_id)
-            if self._is_nothing_new(store):
-                with _step("deliver"):
+            if plan_of(current).is_nothing:
+                with _Step("deliver"):
                     self._job(defs, instance, "delivery_job", store, our_run.run_id)
                 if store.run(our_run.run_id).status == "running":
                     store.finish_run(our_run.run_id, status="nothing new")
             elif store.run(our_run.run_id).status == "running":
-                with _step("build, audit, publish, report, deliver"):
+                with _Step("build, audit, publish, report, deliver"):
                     self._job(defs, instance, "warehouse_job", store, our_run.run_id)
         return store.run(our_run.run_id)
-
-    def _is_nothing_new(self, store: StateStore) -> bool:
-        from orchestration.ingest.ledger import read_entries
-        from orchestration.warehouse.plan import fingerprint_code, plan_build
-
-        return plan_build(
-            entries=read_entries(self._settings.lake),
-            last=store.last_publication(),
-            as_of=self._as_of,
-            code_fingerprint=fingerprint_code(PROJECT_ROOT),
-            warehouse_exists=self._settings.warehouse_file.exists(),
-        ).is_nothing
 
     def _job(
         self,
@@ -152,7 +143,7 @@ def _load_definitions() -> Definitions:
     return defs()
 
 
-class _step:
+class _Step:
     """Says on stderr what is being done, and how long it took."""
 
     def __init__(self, name: str) -> None:

@@ -1,4 +1,7 @@
-"""`agentmart sql`: read-only SQL on the published marts."""
+"""`agentmart sql`: read-only SQL on the published marts.
+
+Belongs here: one query or a prompt, and how rows are shown. Does not belong here: datasets (cli/export).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,9 @@ _FORMATS = ("table", "csv", "json", "parquet")
 @click.command()
 @click.argument("query", required=False)
 @click.option("--format", "form", type=click.Choice(_FORMATS), default="table", show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), help="Write to this file instead of stdout.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write to this file instead of stdout."
+)
 @click.pass_obj
 def sql(settings: Settings, query: str | None, form: str, out: Path | None) -> None:
     """Run one query, or a prompt without one.
@@ -56,9 +61,7 @@ def _prompt(connection: duckdb.DuckDBPyConnection) -> None:
         lines = []
 
 
-def _run(
-    connection: duckdb.DuckDBPyConnection, query: str, form: str, out: Path | None
-) -> None:
+def _run(connection: duckdb.DuckDBPyConnection, query: str, form: str, out: Path | None) -> None:
     import duckdb
 
     if form == "parquet" and out is None:
@@ -76,9 +79,7 @@ def _run(
     _copy(connection, query, form, out)
 
 
-def _copy(
-    connection: duckdb.DuckDBPyConnection, query: str, form: str, out: Path | None
-) -> None:
+def _copy(connection: duckdb.DuckDBPyConnection, query: str, form: str, out: Path | None) -> None:
     options = {
         "csv": "format csv, header true",
         "table": "format csv, header true",

@@ -1,4 +1,8 @@
-"""`agentmart status`: what is fresh, what was rejected, what ran, what is not delivered."""
+"""`agentmart status`: what is fresh, what was rejected, what ran, what is not delivered.
+
+Belongs here: the lines a person reads. Does not belong here: where the figures come from (state/, delivery/,
+the published `meta`).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The table that ends a run: what happened, and where the results are."""
+"""The table that ends a run: what happened, and where the results are.
+
+Belongs here: turning counts into lines. Does not belong here: counting.
+"""
 
 from __future__ import annotations
 
@@ -47,18 +50,19 @@ def summarise(settings: Settings, run: Run, *, seconds: float) -> Iterator[str]:
     else:
         yield _line("published", "nothing new")
     reports, delivery = counts.get("reports", {}), counts.get("delivery", {})
-    yield _line(
-        "reports", f"{reports.get('made', 0):,} made, {reports.get('failed', 0):,} failed"
-    )
+    yield _line("reports", f"{reports.get('made', 0):,} made, {reports.get('failed', 0):,} failed")
     yield _line(
         "messages",
         f"{delivery.get('sent', 0):,} sent, {delivery.get('written', 0):,} written to the outbox,"
         f" {delivery.get('undelivered', 0):,} undelivered",
     )
     yield _line("seconds", f"{seconds:.1f}")
-    for file in ingest.get("failed_files", []):
+    for file in run.listed("ingest", "failed_files"):
         yield f"not loaded: {file}"
-    for problem in [*reports.get("failures", []), *reports.get("invalid_addresses", [])]:
+    for problem in [
+        *run.listed("reports", "failures"),
+        *run.listed("reports", "invalid_addresses"),
+    ]:
         yield f"not sent: {problem}"
     if settings.published_file.exists():
         yield f"marts:    {settings.published_file}"

@@ -1,4 +1,7 @@
-"""`agentmart ui`: Dagster's web page on this deployment's state."""
+"""`agentmart ui`: Dagster's web page on this deployment's state.
+
+Belongs here: starting the page. Does not belong here: what it shows (defs/).
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,9 @@
 
 dagster-dbt's own client starts `dbt --version` (3 s, and it asks a package registry) and a second
 interpreter (2 s) before each call; dbt's runner does the same build here without either.
+
+Belongs here: calling dbt and translating its results. Does not belong here: planning and publishing
+(warehouse/build).
 """
 
 import shutil
@@ -29,64 +32,52 @@ def run_dbt_build(
     """
     settings.export_for_dbt()
     _share_parse_cache(settings)
-    arguments = [
-        "build",
-        "--project-dir",
-        str(DBT_PROJECT_DIR),
-        "--profiles-dir",
-        str(DBT_PROJECT_DIR),
-        "--target-path",
-        str(settings.dbt_target),
-        "--log-path",
-        str(settings.dbt_target),
-        "--log-level",
-        "none",
-        "--log-level-file",
-        "info",
-        # Unit tests guard changes of the code; they say nothing about this data.
-        "--exclude-resource-type",
-        "unit_test",
-    ]
-    if is_full_refresh:
-        arguments.append("--full-refresh")
-    if select:
-        arguments += ["--select", *select]
-    outcome = dbtRunner().invoke(arguments)
+    outcome = dbtRunner().invoke(_arguments(settings, is_full_refresh, select))
     # dbt keeps the file open for its next command; publishing attaches it in this process.
-    DuckDBConnectionManager.close_all_connections()
+    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
     if outcome.exception is not None or outcome.result is None:
         raise RunFailure(f"dbt could not build: {outcome.exception}")
     return read_run_results(settings.dbt_target)
 
 
+# Unit tests guard changes of the code; they say nothing about this data.
+_BUILD = ["build", "--exclude-resource-type", "unit_test", "--log-level", "none"]
+
+
+def _arguments(settings: Settings, is_full_refresh: bool, select: Sequence[str]) -> list[str]:
+    project, artifacts = str(DBT_PROJECT_DIR), str(settings.dbt_target)
+    places = ["--project-dir", project, "--profiles-dir", project]
+    places += ["--target-path", artifacts, "--log-path", artifacts, "--log-level-file", "info"]
+    chosen = ["--select", *select] if select else []
+    return [*_BUILD, *places, *(["--full-refresh"] if is_full_refresh else []), *chosen]
+
+
 def dagster_events(
     context: dg.AssetExecutionContext, results: Mapping[str, Any]
-) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """A materialisation per model and seed that was built, a check result per data test."""
-    keys = {
-        spec.metadata["dagster_dbt/unique_id"]: spec.key for spec in context.assets_def.specs
-    }
+    specs = context.assets_def.specs
+    keys = {spec.metadata["dagster_dbt/unique_id"]: spec.key for spec in specs}
     checks = {key.name: key for key in context.selected_asset_check_keys}
     for result in results["results"]:
         unique_id, status = result["unique_id"], result["status"]
         name = unique_id.split(".")[2]
         if unique_id in keys and status == "success":
-            yield dg.MaterializeResult(
-                asset_key=keys[unique_id],
-                metadata={"seconds": round(result["execution_time"], 3)},
-            )
+            seconds = {"seconds": round(result["execution_time"], 3)}
+            yield dg.MaterializeResult(asset_key=keys[unique_id], metadata=seconds)
         elif name in checks and status in ("pass", "warn", "fail", "error"):
-            yield dg.AssetCheckResult(
-                asset_key=checks[name].asset_key,
-                check_name=name,
-                passed=status == "pass",
-                severity=(
-                    dg.AssetCheckSeverity.WARN
-                    if status == "warn"
-                    else dg.AssetCheckSeverity.ERROR
-                ),
-                metadata={"failures": result["failures"] or 0, "message": result["message"] or ""},
-            )
+            yield _check_result(checks[name], result)
+
+
+def _check_result(key: dg.AssetCheckKey, result: Mapping[str, Any]) -> dg.AssetCheckResult:
+    is_warning = result["status"] == "warn"
+    return dg.AssetCheckResult(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=result["status"] == "pass",
+        severity=dg.AssetCheckSeverity.WARN if is_warning else dg.AssetCheckSeverity.ERROR,
+        metadata={"failures": result["failures"] or 0, "message": result["message"] or ""},
+    )
 
 
 def _share_parse_cache(settings: Settings) -> None:

@@ -1,4 +1,7 @@
-"""The resource that tells every step which deployment it works on and for which time."""
+"""The resource that tells every step which deployment it works on and for which time.
+
+Belongs here: that resource. Does not belong here: what the settings mean (settings.py).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ import dagster as dg
 
 from orchestration.clock import now
 from orchestration.settings import Settings
-from orchestration.state.store import Run, StateStore
+from orchestration.state.store import StateStore
+from orchestration.warehouse.build import CurrentRun
 
 
 class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -32,12 +36,11 @@ class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
     def landing_folder(self) -> Path:
         return Path(self.landing) if self.landing else self.settings().landing
 
-    def store(self) -> StateStore:
-        return StateStore(self.settings().state_file)
-
-    def run_of(self, dagster_run_id: str) -> Run:
-        """The run this step belongs to; all steps of a run share the as-of time of its first one."""
+    def current_run(self, dagster_run_id: str) -> CurrentRun:
+        """The run this step belongs to; all its steps share the as-of time of the first one."""
+        settings = self.settings()
+        store = StateStore(settings.state_file)
         as_of = datetime.fromisoformat(self.as_of).astimezone(UTC) if self.as_of else now()
-        return self.store().start_run(
-            run_key=self.run_key or dagster_run_id, command=self.command, as_of=as_of
-        )
+        run_key = self.run_key or dagster_run_id
+        run = store.start_run(run_key=run_key, command=self.command, as_of=as_of)
+        return CurrentRun(settings=settings, store=store, run=run)

@@ -1,4 +1,9 @@
-"""Reports and their delivery: what is due is made from the published state, then sent."""
+"""Reports and their delivery: what is due is made from the published state, then sent.
+
+Belongs here: the two assets. Does not belong here: making (reporting/) and sending (delivery/).
+"""
+
+from typing import Any
 
 import dagster as dg
 
@@ -18,11 +23,11 @@ from orchestration.reporting.run import make_due_reports
 )
 def report_documents(
     context: dg.AssetExecutionContext, deployment: Deployment
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[Any]:
     """The weekly and monthly reports that are due, one of each per scope, and their e-mails."""
-    run = deployment.run_of(context.run_id)
-    made = make_due_reports(settings=deployment.settings(), as_of=run.as_of)
-    deployment.store().add_counts(run.run_id, {"reports": made.counts()})
+    current = deployment.current_run(context.run_id)
+    made = make_due_reports(settings=current.settings, as_of=current.run.as_of)
+    current.store.add_counts(current.run.run_id, {"reports": made.counts()})
     for failure in made.failed:
         context.log.error(str(failure))
     return dg.MaterializeResult(
@@ -39,11 +44,11 @@ def report_documents(
 )
 def delivered_messages(
     context: dg.AssetExecutionContext, deployment: Deployment
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[Any]:
     """The outbox after sending: each message to one recipient, once."""
-    run = deployment.run_of(context.run_id)
-    outcome = deliver(settings=deployment.settings(), as_of=run.as_of)
-    deployment.store().add_counts(run.run_id, {"delivery": outcome.counts()})
+    current = deployment.current_run(context.run_id)
+    outcome = deliver(settings=current.settings, as_of=current.run.as_of)
+    current.store.add_counts(current.run.run_id, {"delivery": outcome.counts()})
     return dg.MaterializeResult(
         metadata={
             "sent": outcome.sent,

@@ -1,6 +1,7 @@
 """Jobs and schedules: what runs when, each with its zone.
 
 A scheduled run covers the same steps as `agentmart run`; the hourly one leaves out what changes once a day.
+Belongs here: selections, cadences and zones. Does not belong here: assets.
 """
 
 import dagster as dg

@@ -1,7 +1,8 @@
 """Loading a landing folder into the lake: every file once, every row accounted for.
 
-Belongs here: the order of steps for files and their pieces, and the report of what happened. Does not belong
-here: formats (reader.py, files.py), rules (validation.py), rows whose time had not come (replay.py).
+Belongs here: the order of steps for files and their pieces, and the report of what happened. Does
+not belong here: formats (reader.py, files.py), rules (validation.py), rows whose time had not come
+(replay.py).
 """
 
 from __future__ import annotations
@@ -77,6 +78,18 @@ class LoadReport:
     def with_status(self, status: str) -> tuple[FileOutcome, ...]:
         return tuple(outcome for outcome in self.files if outcome.status == status)
 
+    def counts(self) -> dict[str, object]:
+        """The figures of this load, for the run's record in the private store."""
+        return {
+            "files_new": len(self.with_status(NEW)),
+            "files_repeated": len(self.with_status(REPEATED)),
+            "failed_files": [f"{one.path}: {one.error}" for one in self.with_status(FAILED)],
+            "rows_read": self.rows_read,
+            "rows_landed": self.rows_landed,
+            "rows_quarantined": self.rows_quarantined,
+            "rows_ignored": self.rows_ignored,
+        }
+
     @property
     def rows_read(self) -> int:
         return sum(outcome.rows_read for outcome in self.files)
@@ -122,8 +135,8 @@ def load_landing(
 ) -> LoadReport:
     """Load every file of a landing folder that is not in the lake yet.
 
-    A file that cannot be loaded is an outcome with a message; all others load. Loading the same bytes again
-    changes nothing.
+    A file that cannot be loaded is an outcome with a message; all others load. Loading the same
+    bytes again changes nothing.
 
     Args:
         as_of: the load clock; aware.
@@ -183,8 +196,8 @@ def load_landing(
                     record(future.result())
     except OSError as error:
         raise RunFailure(
-            f"lake {settings.lake} cannot be written: {error.strerror or error}; free or repair the disk and "
-            "run again"
+            f"lake {settings.lake} cannot be written: {error.strerror or error}; free or repair "
+            "the disk and run again"
         ) from error
     return LoadReport(
         files=tuple(sorted(outcomes, key=lambda outcome: (outcome.path, outcome.source_name)))
@@ -204,7 +217,7 @@ class _NewFile:
 def _new_files(
     candidates: Sequence[Candidate], *, lake: Path, threads: ThreadPoolExecutor
 ) -> Iterator[_NewFile | FileOutcome]:
-    """The files to load, and the outcomes of those that need no loading, in the order of their paths."""
+    """The files to load, and the outcomes of those that need none, in the order of their paths."""
     hashes = threads.map(_hash_of, candidates)
     seen: set[str] = set()
     for candidate, (content_sha256, problem) in zip(candidates, hashes, strict=True):
@@ -389,9 +402,9 @@ class _Run:
 
     def _check_stream(self, file: _NewFile, quarantine: Sequence[Path]) -> None:
         with self.pool.worker() as worker:
+            paths = sql.text_list(str(path) for path in quarantine)
             texts = worker.connection.execute(
-                f"select raw_text from read_parquet({sql.text_list(str(path) for path in quarantine)}) "
-                "limit 1000"
+                f"select raw_text from read_parquet({paths}) limit 1000"
             ).fetchall()
         problem = explain_wrong_stream(
             file.adapter.sections[0].stream, raw_texts=[str(text) for (text,) in texts]

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 _SCHEMA = Path(__file__).with_name("schema.sql")
 
@@ -29,7 +30,11 @@ class Run:
     as_of: datetime
     status: str
     failure: str | None = None
-    counts: Mapping[str, object] = field(default_factory=dict)
+    counts: Mapping[str, Any] = field(default_factory=dict)
+
+    def listed(self, step: str, name: str) -> list[str]:
+        """What a step listed under a name, such as the files that could not be loaded."""
+        return list(self.counts.get(step, {}).get(name, []))
 
 
 @dataclass(frozen=True, kw_only=True)

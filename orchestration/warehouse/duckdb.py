@@ -4,6 +4,9 @@ A publication is a folder, ``published/versions/<publication id>/`` with ``agent
 ``parquet/<schema>/<table>.parquet``. ``published/current`` points to it; ``published/agentmart.duckdb`` and
 ``published/parquet`` go through that one link, so a reader sees all of a publication or all of the one
 before. Views and macros in it name no catalog, so that the file works wherever it is opened.
+
+Belongs here: this engine's way to publish and to open. Does not belong here: when to publish
+(warehouse/build).
 """
 
 from __future__ import annotations
@@ -85,7 +88,7 @@ def publish(
         connection.execute("detach candidate")
         connection.execute("checkpoint")
     size_bytes = _make_durable(unfinished)
-    os.replace(unfinished, folder)
+    unfinished.replace(folder)
     _make_current(settings.published, folder)
     _forget_old(versions, keep=KEPT_PUBLICATIONS)
     return PublishResult(
@@ -127,9 +130,7 @@ def open_published(settings: Settings) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _comment(
-    connection: duckdb.DuckDBPyConnection, table: PublishedTable, qualified: str
-) -> None:
+def _comment(connection: duckdb.DuckDBPyConnection, table: PublishedTable, qualified: str) -> None:
     connection.execute(f"comment on table {qualified} is {_text(table.description)}")
     present = {
         row[0]
@@ -235,7 +236,7 @@ def _point(link: Path, target: Path) -> None:
     unfinished = link.with_name(f".{link.name}.new")
     unfinished.unlink(missing_ok=True)
     unfinished.symlink_to(target)
-    os.replace(unfinished, link)
+    unfinished.replace(link)
 
 
 def _forget_old(versions: Path, *, keep: int) -> None:

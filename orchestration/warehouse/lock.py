@@ -2,6 +2,8 @@
 
 DuckDB lets one process write a file and then no other read it. The operating system frees this lock when
 its owner dies, so a killed run never blocks the next one (a Dagster pool slot would stay taken).
+
+Belongs here: that lock. Does not belong here: what is done while it is held.
 """
 
 from __future__ import annotations

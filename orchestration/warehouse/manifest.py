@@ -82,7 +82,7 @@ def prepare_manifest(settings: Settings) -> None:
             )
         MANIFEST_FILE.parent.mkdir(exist_ok=True)
         for artifact in ("partial_parse.msgpack", "manifest.json"):
-            os.replace(scratch / artifact, MANIFEST_FILE.parent / artifact)
+            (scratch / artifact).replace(MANIFEST_FILE.parent / artifact)
         _STAMP.write_text(digest)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -96,9 +96,7 @@ def read_manifest() -> dict[str, Any]:
 
 def read_run_results(target: Path) -> dict[str, Any]:
     """The results of the last build, as dbt wrote them into its target folder."""
-    results: dict[str, Any] = json.loads(
-        (target / "run_results.json").read_text(encoding="utf-8")
-    )
+    results: dict[str, Any] = json.loads((target / "run_results.json").read_text(encoding="utf-8"))
     return results
 
 

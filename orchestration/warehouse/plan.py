@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,12 @@ from orchestration.settings import Settings
 from orchestration.state.store import Publication
 
 # What decides which rows a model makes. Tests and docs do not; changing them never rebuilds anything.
-_CODE = ("dbt_project/models", "dbt_project/macros", "dbt_project/dbt_project.yml", "seeds/reference")
+_CODE = (
+    "dbt_project/models",
+    "dbt_project/macros",
+    "dbt_project/dbt_project.yml",
+    "seeds/reference",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,7 +286,7 @@ def _write_candidate(settings: Settings, candidate: Candidate) -> None:
         "load_ids": sorted(candidate.load_ids),
     }
     unfinished.write_text(json.dumps(content), encoding="utf-8")
-    os.replace(unfinished, path)
+    unfinished.replace(path)
 
 
 def _write(
@@ -317,7 +321,7 @@ def _copy(
     unfinished.unlink(missing_ok=True)
     quoted = str(unfinished).replace("'", "''")
     connection.execute(f"copy ({query}) to '{quoted}' (format parquet)", dict(parameters))
-    os.replace(unfinished, target)
+    unfinished.replace(target)
 
 
 def _partition_date(file: str) -> str:

@@ -56,7 +56,7 @@ def test_groups_follow_the_folders(repository: dg.RepositoryDefinition) -> None:
         assert groups[path.stem] == expected, path
 
 
-def test_data_tests_block(repository: dg.RepositoryDefinition) -> None:
+def test_a_failing_data_test_blocks_what_comes_after(repository: dg.RepositoryDefinition) -> None:
     checks = [
         spec
         for definition in repository.assets_defs_by_key.values()

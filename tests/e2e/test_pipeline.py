@@ -5,7 +5,6 @@ from __future__ import annotations
 import email
 import email.policy
 import json
-import os
 import re
 from pathlib import Path
 
@@ -85,8 +84,7 @@ def test_published_figures_equal_the_extracts(deployment: DeploymentUnderTest) -
             seen[event_id] = event_type
     with _published(deployment) as mart:
         published = {
-            row[0]
-            for row in mart.execute("select event_id from core.fct_invocations").fetchall()
+            row[0] for row in mart.execute("select event_id from core.fct_invocations").fetchall()
         }
     # Other formats of the landing hold further rows; every line of JSON that is an invocation and was
     # not rejected must be there.
@@ -164,7 +162,8 @@ def test_each_message_of_the_outbox_is_complete(deployment: DeploymentUnderTest)
         message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
         kinds = {part.get_content_type() for part in message.walk()}
         assert {"text/plain", "text/html"} <= kinds
-        assert message["To"] and "Analytics Report" in message["Subject"]
+        assert message["To"]
+        assert "Analytics Report" in message["Subject"]
         assert kinds & {"application/pdf", "text/csv"}
 
 
@@ -255,10 +254,10 @@ def test_a_failed_audit_keeps_the_last_published_state_and_status_says_so(
                     f" from read_parquet('{quoted}', hive_partitioning = false))"
                     f" to '{damaged}' (format parquet)"
                 )
-                os.replace(damaged, path)
+                damaged.replace(path)
                 break
     # New data, so that the run has something to build; a code change would do as well.
-    os.remove(own_deployment.home / "warehouse" / "agentmart.duckdb")
+    (own_deployment.home / "warehouse" / "agentmart.duckdb").unlink()
     current = (own_deployment.home / "published" / "current").readlink()
     finished = own_deployment("run", "--as-of", AS_OF)
     assert finished.exit_code == 1

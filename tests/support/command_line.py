@@ -21,9 +21,7 @@ class Finished:
     stderr: str
 
 
-def agentmart(
-    *arguments: str, home: Path, environ: Mapping[str, str] | None = None
-) -> Finished:
+def agentmart(*arguments: str, home: Path, environ: Mapping[str, str] | None = None) -> Finished:
     """Run one command on the deployment in ``home``; nothing of the developer's settings gets in."""
     done = subprocess.run(
         [sys.executable, "-m", "orchestration.cli.main", *arguments],

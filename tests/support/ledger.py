@@ -37,7 +37,9 @@ def ledger_entry(
                 min_event_at=datetime(2026, 3, 1, tzinfo=UTC),
                 max_event_at=datetime(2026, 3, 1, 12, tzinfo=UTC),
                 event_dates=event_dates,
-                files=tuple(f"raw/{stream}/event_date={day}/{load_id}.parquet" for day in event_dates),
+                files=tuple(
+                    f"raw/{stream}/event_date={day}/{load_id}.parquet" for day in event_dates
+                ),
                 quarantined_by_reason=reasons,
             )
         },

@@ -61,13 +61,15 @@ def test_nothing_is_to_be_done_for_the_same_loads_time_and_code() -> None:
 
 def test_new_loads_are_pending_and_only_they() -> None:
     plan = _plan([ONE, TWO, THREE], _published())
-    assert not plan.is_nothing and not plan.is_full_refresh
+    assert not plan.is_nothing
+    assert not plan.is_full_refresh
     assert plan.pending_load_ids == {"three"}
 
 
 def test_a_moved_as_of_time_builds_with_nothing_pending() -> None:
     plan = _plan([ONE, TWO], _published(), as_of=LATER)
-    assert not plan.is_nothing and not plan.is_full_refresh
+    assert not plan.is_nothing
+    assert not plan.is_full_refresh
     assert not plan.pending_load_ids
 
 
@@ -95,7 +97,11 @@ def test_the_fingerprint_follows_models_macros_and_reference_data(tmp_path: Path
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "dbt_project" / "dbt_project.yml").write_text("name: x\n")
     seen = {fingerprint_code(tmp_path)}
-    for changed in ("dbt_project/models/a.sql", "dbt_project/macros/b.sql", "seeds/reference/c.csv"):
+    for changed in (
+        "dbt_project/models/a.sql",
+        "dbt_project/macros/b.sql",
+        "seeds/reference/c.csv",
+    ):
         (tmp_path / changed).write_text("1")
         seen.add(fingerprint_code(tmp_path))
     (tmp_path / "dbt_project" / "README.md").write_text("not code")

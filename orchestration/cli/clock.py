@@ -1,1 +1,0 @@
-from orchestration.clock import now as now

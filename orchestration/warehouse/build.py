@@ -1,0 +1,117 @@
+"""Building and publishing as two steps of a run: what happens before and after dbt.
+
+Belongs here: the order of plan, inputs, audit record and publication for one run. Does not belong here: how
+dbt is called (defs/dbt_build) and how an engine publishes (warehouse/<engine>).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestration.errors import RunFailure
+from orchestration.ingest.ledger import read_entries
+from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.state.store import Run, StateStore
+from orchestration.warehouse import duckdb as engine
+from orchestration.warehouse.duckdb import PublishResult
+from orchestration.warehouse.manifest import (
+    count_results,
+    published_tables,
+    read_audits,
+    read_manifest,
+    read_run_results,
+)
+from orchestration.warehouse.plan import (
+    BuildPlan,
+    fingerprint_code,
+    plan_build,
+    read_candidate,
+    write_run_inputs,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurrentRun:
+    """One run in progress: the deployment it works on, where it is recorded, and its as-of time."""
+
+    settings: Settings
+    store: StateStore
+    run: Run
+
+
+_REFUSED = ("fail", "error", "runtime error")
+
+
+def plan_of(current: CurrentRun) -> BuildPlan:
+    """What this run has to build."""
+    return plan_build(
+        entries=read_entries(current.settings.lake),
+        last=current.store.last_publication(),
+        as_of=current.run.as_of,
+        code_fingerprint=fingerprint_code(PROJECT_ROOT),
+        warehouse_exists=current.settings.warehouse_file.exists(),
+    )
+
+
+def prepare_build(current: CurrentRun, *, is_complete: bool) -> BuildPlan:
+    """Plan this run's build and write the inputs that dbt reads. The caller holds the lock."""
+    plan = plan_of(current)
+    write_run_inputs(
+        current.settings,
+        entries=read_entries(current.settings.lake),
+        plan=plan,
+        run_id=current.run.run_id,
+        as_of=current.run.as_of,
+        is_complete=is_complete,
+    )
+    return plan
+
+
+def finish_build(current: CurrentRun) -> None:
+    """Note the audits of the build.
+
+    Raises:
+        RunFailure: a model or a data test failed; nothing may be published from this candidate.
+    """
+    store, run = current.store, current.run
+    results = read_run_results(current.settings.dbt_target)
+    audits = read_audits(results, read_manifest())
+    store.record_audits(run.run_id, audits)
+    store.add_counts(run.run_id, {"build": count_results(results)})
+    refused = [audit.check_name for audit in audits if audit.status in _REFUSED]
+    if refused:
+        message = (
+            f"{len(refused)} models or tests failed ({', '.join(refused[:5])}); the published state"
+            " stays as it is"
+        )
+        store.finish_run(run.run_id, status="failed", failure=message)
+        raise RunFailure(message)
+
+
+def publish_candidate(current: CurrentRun) -> PublishResult:
+    """Make the audited candidate of this run what readers see. The caller holds the lock.
+
+    Raises:
+        RunFailure: another run rebuilt the warehouse since, or the publication does not work.
+    """
+    settings, store, run = current.settings, current.store, current.run
+    candidate = read_candidate(settings, run_id=run.run_id)
+    last = store.last_publication()
+    result = engine.publish(
+        settings,
+        publication_id=last.publication_id + 1 if last else 1,
+        tables=published_tables(read_manifest()),
+        runs=store.recent_runs(50),
+        audits=store.audits_of(run.run_id),
+    )
+    store.record_publication(
+        run_id=run.run_id,
+        as_of=run.as_of,
+        code_fingerprint=candidate.code_fingerprint,
+        is_complete=candidate.is_complete,
+        load_ids=candidate.load_ids,
+    )
+    store.finish_run(run.run_id, status="succeeded")
+    figures = {"tables": len(result.row_counts), "bytes": result.size_bytes}
+    store.add_counts(run.run_id, {"publish": {**figures, **engine.read_totals(settings)}})
+    return result
