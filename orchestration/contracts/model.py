@@ -1,7 +1,8 @@
 """The vocabulary in which a stream is declared: kinds of field, fields and streams.
 
-Belongs here: the shape of a declaration and what follows from it alone (lake columns, key, required fields).
-Does not belong here: the declarations (streams.py), how a value is read or checked in SQL (ingest/).
+Belongs here: the shape of a declaration and what follows from it alone (lake columns, key, required
+fields). Does not belong here: the declarations (streams.py), how a value is read or checked in SQL
+(ingest/).
 """
 
 from __future__ import annotations
@@ -11,26 +12,43 @@ from enum import Enum
 
 
 class Kind(Enum):
-    """What a field holds. The value is the type of its column in the lake."""
+    """What a field holds."""
 
-    ID = "VARCHAR"
-    TEXT = "VARCHAR "
-    ZONE = "VARCHAR  "
-    MONTH = "VARCHAR   "
-    TIME = "TIMESTAMP"
-    DATE = "DATE"
-    COUNT = "BIGINT"
-    DURATION = "BIGINT "
-    MONEY = "DECIMAL(38,12)"
-    FRACTION = "DECIMAL(18,9)"
-    BOOLEAN = "BOOLEAN"
-    TEXT_LIST = "VARCHAR[]"
-    COUNT_MAP = "MAP(VARCHAR, BIGINT)"
+    ID = "id"
+    TEXT = "text"
+    ZONE = "time zone"
+    MONTH = "month"
+    TIME = "time"
+    DATE = "date"
+    COUNT = "count"
+    DURATION = "duration in ms"
+    MONEY = "money"
+    FRACTION = "fraction"
+    BOOLEAN = "boolean"
+    TEXT_LIST = "list of texts"
+    COUNT_MAP = "counts by name"
 
     @property
     def column_type(self) -> str:
-        # Trailing blanks only keep members of equal type apart: an Enum folds equal values into one.
-        return self.value.strip()
+        """The type of its column in the lake."""
+        return _COLUMN_TYPES[self]
+
+
+_COLUMN_TYPES = {
+    Kind.ID: "VARCHAR",
+    Kind.TEXT: "VARCHAR",
+    Kind.ZONE: "VARCHAR",
+    Kind.MONTH: "VARCHAR",
+    Kind.TIME: "TIMESTAMP",
+    Kind.DATE: "DATE",
+    Kind.COUNT: "BIGINT",
+    Kind.DURATION: "BIGINT",
+    Kind.MONEY: "DECIMAL(38,12)",
+    Kind.FRACTION: "DECIMAL(18,9)",
+    Kind.BOOLEAN: "BOOLEAN",
+    Kind.TEXT_LIST: "VARCHAR[]",
+    Kind.COUNT_MAP: "MAP(VARCHAR, BIGINT)",
+}
 
 
 class Privacy(Enum):
@@ -73,9 +91,9 @@ class Field:
 class Stream:
     """One stream of the extract contract.
 
-    ``properties`` are the fields inside the object field ``properties_field``; the lake holds them flat.
-    An append stream is de-duplicated on ``key``; of an upsert stream the row with the greatest
-    ``version_field`` wins.
+    ``properties`` are the fields inside the object field ``properties_field``; the lake holds them
+    flat. An append stream is de-duplicated on ``key``; of an upsert stream the row with the
+    greatest ``version_field`` wins.
     """
 
     name: str

@@ -36,5 +36,7 @@ _TEXTS = {
     Reason.OUT_OF_RANGE: "A value lies outside the field's range.",
     Reason.NOT_ALLOWED: "A value is not one of those the field allows.",
     Reason.BAD_TIME: "A time or date is neither ISO 8601 nor epoch seconds, ms, us or ns.",
-    Reason.FUTURE_TIME: "A time lies more than five minutes after the load; the row lands once its time has come.",
+    Reason.FUTURE_TIME: (
+        "A time lies more than five minutes after the load; the row lands once its time has come."
+    ),
 }

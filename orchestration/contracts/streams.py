@@ -1,7 +1,8 @@
-"""The streams a deployment accepts: every field, key and rule of the extract contract, declared once.
+"""The streams a deployment accepts: every field, key and rule of the extract contract, declared
+once.
 
-Belongs here: declarations. Does not belong here: reading or checking values (ingest/), and names that
-only a foreign format uses (ingest/adapters/).
+Belongs here: declarations. Does not belong here: reading or checking values (ingest/), and names
+that only a foreign format uses (ingest/adapters/).
 """
 
 from __future__ import annotations

@@ -11,11 +11,12 @@ An adapter file is a header of comments, then one section per stream:
     -- stream: agent_events
     select row_number, ... from raw_rows
 
-``fields`` are the members of a raw row that the sections read; the reader provides them as text columns of
-``raw_rows``, whatever the format of the file, with NULL for what a row lacks. A dotted name reaches into an
-object; ``decimal`` keeps every digit of a number. ``raw_rows`` also has ``row_number`` and ``raw_text``.
-A section selects ``row_number`` and contract fields by name; a column the contract does not know goes to
-``source_metadata``. A raw row that no section selects is counted as ignored.
+``fields`` are the members of a raw row that the sections read; the reader provides them as text
+columns of ``raw_rows``, whatever the format of the file, with NULL for what a row lacks. A dotted
+name reaches into an object; ``decimal`` keeps every digit of a number. ``raw_rows`` also has
+``row_number`` and ``raw_text``. A section selects ``row_number`` and contract fields by name; a
+column the contract does not know goes to ``source_metadata``. A raw row that no section selects is
+counted as ignored.
 """
 
 from __future__ import annotations
@@ -134,7 +135,8 @@ def parse_adapter(source: str, *, path: Path) -> Adapter:
         if key == "stream":
             if value not in STREAMS:
                 raise UserError(
-                    f"{path}: stream {value!r} is none of the contract; use one of {', '.join(STREAMS)}"
+                    f"{path}: stream {value!r} is none of the contract; "
+                    f"use one of {', '.join(STREAMS)}"
                 )
             sections.append((STREAMS[value], []))
         else:
@@ -194,8 +196,8 @@ def _raw_fields(lines: list[str], *, path: Path) -> tuple[RawField, ...]:
         match = _RAW_FIELD.match(declaration)
         if match is None:
             raise UserError(
-                f"{path}: field {declaration!r} cannot be read; write 'name', 'object.name as column' "
-                "or 'object.name as column decimal'"
+                f"{path}: field {declaration!r} cannot be read; write 'name', "
+                "'object.name as column' or 'object.name as column decimal'"
             )
         members = tuple(match["path"].split("."))
         fields.append(
@@ -217,7 +219,7 @@ def _raw_fields(lines: list[str], *, path: Path) -> tuple[RawField, ...]:
             if field.path[:length] in paths:
                 raise UserError(
                     f"{path}: field {'.'.join(field.path)!r} lies inside "
-                    f"{'.'.join(field.path[:length])!r}, which is a field too; name only one of them"
+                    f"{'.'.join(field.path[:length])!r}, which is a field too; name only one"
                 )
     return tuple(fields)
 

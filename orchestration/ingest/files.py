@@ -1,6 +1,7 @@
 """Files of a landing folder: finding them, checking that they are whole, and cutting large ones.
 
-Belongs here: names, formats, compression, content hash, pieces. Does not belong here: rows (reader.py).
+Belongs here: names, formats, compression, content hash, pieces. Does not belong here: rows
+(reader.py).
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from orchestration.contracts.streams import STREAMS
 from orchestration.errors import UserError
 from orchestration.ingest import sql
 from orchestration.ingest.adapter import NATIVE, Adapter, native_adapter
-from orchestration.ingest.reader import LONGEST_ROW_BYTES, Unit
+from orchestration.ingest.reader import Unit, lines_reader
 from orchestration.ingest.sources import Source
 
 FORMATS = {"ndjson": "lines", "jsonl": "lines", "json": "json", "csv": "csv", "parquet": "parquet"}
 COMPRESSIONS = {"gz": "gzip", "zst": "zstd"}
 
-# A large file is cut so that several workers share it and memory stays bounded. The cuts depend on the file
-# alone, never on the machine, so that the same bytes give the same lake files everywhere.
+# A large file is cut so that several workers share it and memory stays bounded. The cuts depend on
+# the file alone, never on the machine, so that the same bytes give the same lake files everywhere.
 _WHOLE_BYTES = 48_000_000
 _LARGEST_PIECE_BYTES = 192_000_000
 _PIECES_OF_MIDDLING_FILE = 4
@@ -370,11 +371,7 @@ def _head(path: Path, *, compression: str, connection: duckdb.DuckDBPyConnection
         with path.open("rb") as file:
             return file.read(_BLOCK).decode("utf-8", errors="replace")
     # The whole file as one text would be needless: the first rows are enough.
-    reader = (
-        f"read_csv({sql.text(str(path))}, header = false, quote = '', escape = '', delim = E'\\x01', "
-        f"columns = {{'line': 'VARCHAR'}}, auto_detect = false, max_line_size = {LONGEST_ROW_BYTES}, "
-        f"compression = {sql.text(compression)}, encoding = 'latin-1', null_padding = true)"
-    )
+    reader = lines_reader(path, compression=compression, encoding="latin-1")
     try:
         rows = connection.execute(f"select line from {reader} limit 200").fetchall()
     except duckdb.Error as error:

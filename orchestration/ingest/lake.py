@@ -1,7 +1,7 @@
 """Lake files: the typed empty file of each stream, staging, and moving finished files into place.
 
-Belongs here: names and writing of Parquet. Does not belong here: the ledger (ledger.py) and the checks
-(validation.py).
+Belongs here: names and writing of Parquet. Does not belong here: the ledger (ledger.py) and the
+checks (validation.py).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def stream_folder(lake: Path, stream: Stream) -> Path:
 
 
 def write_empty_files(lake: Path, *, connection: duckdb.DuckDBPyConnection) -> None:
-    """Give every stream its typed file without rows, so that a stream without extracts can be read."""
+    """Give every stream its typed file without rows, to be read while it has no extracts."""
     for stream in STREAMS.values():
         target = stream_folder(lake, stream) / "_empty.parquet"
         if target.is_file() and _columns(target, connection=connection) == stream.lake_columns:

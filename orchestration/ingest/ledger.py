@@ -1,7 +1,7 @@
 """The ledger: one immutable object per load, and the only word on which lake files exist.
 
-Belongs here: writing and reading entries, the identity of a load. Does not belong here: loading itself, and
-what a publication has seen of it (state/).
+Belongs here: writing and reading entries, the identity of a load. Does not belong here: loading
+itself, and what a publication has seen of it (state/).
 """
 
 from __future__ import annotations
@@ -35,11 +35,13 @@ class StreamEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerEntry:
-    """One load: a file with the adapter that read it, or rows of an earlier load whose time has come.
+    """One load: a file with the adapter that read it, or rows of an earlier load whose time has
+    come.
 
-    rows_read + rows_expanded = rows_ignored + the rows landed and quarantined of all streams. rows_expanded
-    counts what an adapter made beyond one contract row of a raw row. A replay reads no rows: what it lands it
-    takes out of the quarantine of ``replay_of``, so its rows_quarantined is negative.
+    rows_read + rows_expanded = rows_ignored + the rows landed and quarantined of all streams.
+    rows_expanded counts what an adapter made beyond one contract row of a raw row. A replay reads
+    no rows: what it lands it takes out of the quarantine of ``replay_of``, so its rows_quarantined
+    is negative.
     """
 
     source_name: str
@@ -60,7 +62,8 @@ class LedgerEntry:
     retry_at: datetime | None = None
     replay_of: str | None = None
     replay_number: int = 0
-    # The rows of replay_of whose time came by this moment are landed, by this replay or an earlier one.
+    # The rows of replay_of whose time came by this moment are landed, by this replay or an earlier
+    # one.
     replayed_until: datetime | None = None
 
     @property
@@ -73,7 +76,8 @@ class LedgerEntry:
 
     @property
     def file_name(self) -> str:
-        # Two loaders that replay one load at the same time write one name, so that only one of them wins.
+        # Two loaders that replay one load at the same time write one name, so that only one of them
+        # wins.
         if self.replay_of is not None:
             return f"{self.replay_of}.replay-{self.replay_number:04d}.json"
         return f"{self.load_id}.json"
@@ -124,7 +128,8 @@ def sync_folder(folder: Path) -> None:
 def read_entries(lake: Path) -> list[LedgerEntry]:
     """The loads whose rows count, ordered by source and load id.
 
-    Where one content was loaded with several versions of an adapter, only the newest version counts.
+    Where one content was loaded with several versions of an adapter, only the newest version
+    counts.
 
     Raises:
         RunFailure: an entry cannot be read.
@@ -187,8 +192,8 @@ def _read(path: Path) -> LedgerEntry:
         return LedgerEntry(streams=streams, **content)
     except (ValueError, KeyError, TypeError) as error:
         raise RunFailure(
-            f"ledger entry {path} cannot be read ({error}); restore it from a backup, or remove it to have "
-            "its file loaded again"
+            f"ledger entry {path} cannot be read ({error}); restore it from a backup, or remove it "
+            "to have its file loaded again"
         ) from error
 
 

@@ -1,7 +1,7 @@
 """One piece of a file: read, typed, checked, and written as staged Parquet.
 
-Belongs here: the statements run for a piece and what they counted. Does not belong here: when a file's pieces
-become part of the lake (load.py).
+Belongs here: the statements run for a piece and what they counted. Does not belong here: when a
+file's pieces become part of the lake (load.py).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from orchestration.ingest.worker import Worker
 
 @dataclass(frozen=True, kw_only=True)
 class PieceTask:
-    """A piece and everything needed to read it. ``folder`` is the piece's own, below the staging folder."""
+    """A piece and everything needed to read it. ``folder``, in the staging folder, is its own."""
 
     unit: Unit
     adapter: Adapter
@@ -153,10 +153,10 @@ def _run_section(
     connection.execute(f"create or replace temp table checked as {checked.sql}")
     if not task.adapter.is_native:
         connection.execute("insert into mapped_rows select row_number from checked")
-    time_column = sql.name(stream.time_field)
+    time_column = f"{sql.name(stream.time_field)}::timestamp"
     counts = connection.execute(
-        f"select failed_rule, count(*), min({time_column})::timestamp, max({time_column})::timestamp, "
-        "min(event_date), max(event_date), min(retry_at) from checked group by failed_rule order by 1"
+        f"select failed_rule, count(*), min({time_column}), max({time_column}), min(event_date), "
+        "max(event_date), min(retry_at) from checked group by failed_rule order by 1"
     ).fetchall()
     landed = next((row for row in counts if row[0] == 0), None)
     files: tuple[StagedFile, ...] = ()
@@ -236,16 +236,18 @@ def _lake_columns(stream: Stream) -> str:
 def stage_rows(
     rows: str, *, folder: Path, only_date: str | None, connection: duckdb.DuckDBPyConnection
 ) -> tuple[StagedFile, ...]:
-    """Write rows with a column event_date to one file per date; the rows are a SELECT with lake columns.
+    """Write rows to one file per event date.
 
     Args:
-        only_date: the event date of all rows, if they have only one: then nothing has to be divided.
+        rows: a SELECT of the lake's columns and event_date.
+        only_date: the event date of all rows, if they have only one: then nothing is divided.
     """
     folder.mkdir(parents=True)
     if only_date is not None:
         path = folder / "rows.parquet"
         connection.execute(
-            f"copy (select * exclude (event_date) from ({rows})) to {sql.text(str(path))} (format parquet)"
+            f"copy (select * exclude (event_date) from ({rows})) to {sql.text(str(path))} "
+            "(format parquet)"
         )
         return (StagedFile(event_date=only_date, path=path),)
     connection.execute(
@@ -271,6 +273,7 @@ def _quarantine_refused(
         f"({number}, {sql.text(rule.reason.value)}, {sql.text(rule.text)})"
         for number, rule in enumerate(checked.rules, start=1)
     )
+    raw_text = _without_private(task.adapter, "texts.raw_text", source_name=task.source_name)
     # The raw rows are filtered first, so that their texts are only made for the refused ones.
     connection.execute(
         f"""copy (
@@ -281,12 +284,14 @@ def _quarantine_refused(
             rules.rule || coalesce('; got ' || left(checked.rejected_value, 200), '') as rule,
             {sql.text(task.shown_path)} as path,
             checked.row_number,
-            {_without_private(task.adapter, "texts.raw_text", source_name=task.source_name)} as raw_text,
+            {raw_text} as raw_text,
             {sql.text(task.load_id)} as load_id,
             getvariable('loaded_at')::timestamp as quarantined_at,
             checked.retry_at
         from (
-            select row_number, failed_rule, rejected_value, retry_at from checked where failed_rule > 0
+            select row_number, failed_rule, rejected_value, retry_at
+            from checked
+            where failed_rule > 0
         ) as checked
         inner join (values {rules}) as rules (number, reason_code, rule)
             on checked.failed_rule = rules.number
@@ -309,6 +314,7 @@ def _quarantine_unreadable(
         f"when {sql.text(reason.value)} then {sql.text(reason.text)}"
         for reason in (Reason.MALFORMED_ROW, Reason.NOT_AN_OBJECT)
     )
+    raw_text = _without_private(task.adapter, "raw_text", source_name=task.source_name)
     connection.execute(
         f"""copy (
         select
@@ -318,7 +324,7 @@ def _quarantine_unreadable(
             case problem {texts} end as rule,
             {sql.text(task.shown_path)} as path,
             row_number,
-            {_without_private(task.adapter, "raw_text", source_name=task.source_name)} as raw_text,
+            {raw_text} as raw_text,
             {sql.text(task.load_id)} as load_id,
             getvariable('loaded_at')::timestamp as quarantined_at,
             null::timestamp as retry_at
@@ -335,8 +341,8 @@ def _quarantine_unreadable(
 def _without_private(adapter: Adapter, raw_text: str, *, source_name: str) -> str:
     """SQL: the text of a row without what must not reach the lake.
 
-    A user id is replaced by its hash, marked so that a replay of the row does not hash it again. Comments
-    keep only that there was one.
+    A user id is replaced by its hash, marked so that a replay of the row does not hash it again.
+    Comments keep only that there was one.
     """
     hashed = (
         f"'sha256:' || hashed_user({sql.text(source_name)}, "

@@ -1,7 +1,7 @@
 """Moving what a load staged into the lake, and summing up what it did.
 
-Belongs here: final names of lake files. Does not belong here: the ledger entry that makes them count
-(ledger.py), and publishing the warehouse (warehouse/).
+Belongs here: final names of lake files. Does not belong here: the ledger entry that makes them
+count (ledger.py), and publishing the warehouse (warehouse/).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def land_rows(
             stream=name,
             load_id=load_id,
         )
-        future_files = []
+        future_files: list[str] = []
         for part in parts:
             if part.future_file is not None:
                 future_files.append(f"future/{name}/{load_id}-{len(future_files) + 1:04d}.parquet")
@@ -75,8 +75,9 @@ def keep_refused_rows(*, lake: Path, load_id: str, staged: Sequence[Path], worke
     united = staged[0]
     if len(staged) > 1:
         united = worker.scratch / f"{load_id}.parquet"
+        paths = sql.text_list(str(path) for path in staged)
         worker.connection.execute(
-            f"copy (select * from read_parquet({sql.text_list(str(path) for path in staged)}) "
+            f"copy (select * from read_parquet({paths}) "
             f"order by row_number, stream_name) to {sql.text(str(united))} (format parquet)"
         )
     move_into_place(united, lake / target)

@@ -1,14 +1,17 @@
 """Raw files as rows: what DuckDB reads of a file, whatever its format and compression.
 
-Belongs here: the formats (JSON lines, JSON array, csv, Parquet) and the view ``raw_rows`` that adapters
-select from. Does not belong here: finding and splitting files (files.py), meaning of values (validation.py).
+Belongs here: the formats (JSON lines, JSON array, csv, Parquet) and the view ``raw_rows`` that
+adapters select from. Does not belong here: finding and splitting files (files.py), meaning of
+values (validation.py).
 
-``raw_rows`` has ``row_number`` (1-based), ``raw_text`` (for JSON), the adapter's raw fields, and for native
-rows ``has_object`` and ``object_text`` or left-over columns. ``raw_problems`` has the rows that cannot be read.
+``raw_rows`` has ``row_number`` (1-based), ``raw_text`` (for JSON), the adapter's raw fields, and
+for native rows ``has_object`` and ``object_text`` or left-over columns. ``raw_problems`` has the
+rows that cannot be read.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,7 +53,8 @@ class RawRows:
     rows_unreadable: int
 
 
-# Only lines that begin with white space are trimmed: trimming every line takes as long as parsing it.
+# Only lines that begin with white space are trimmed: trimming every line takes as long as parsing
+# it.
 _IS_BLANK = """(line is null
     or case when ascii(line) in (9, 13, 32) then trim(line, E' \\t\\r') = '' else false end)"""
 
@@ -84,7 +88,8 @@ def raw_text_of(unit: Unit) -> str:
     return "json_merge_patch('{}'::json, to_json(raw_texts))::varchar"
 
 
-# ----------------------------------------------------------------------------------------------- JSON
+# -----------------------------------------------------------------------------------------------
+# JSON
 
 
 def _open_json(
@@ -128,7 +133,17 @@ def _open_json(
         outputs.append(f"{value} as {sql.name(field.column)}")
         columns.append(field.column)
     if adapter.raw_object is not None:
-        outputs.append(f"parsed.{sql.name(adapter.raw_object)} is not null as has_object")
+        # Another kind of value reads as an object without members, so the document decides.
+        inner = [
+            "parsed." + ".".join(map(sql.name, field.path))
+            for field in adapter.raw_fields
+            if len(field.path) > 1
+        ]
+        outputs.append(
+            f"case when coalesce({', '.join(inner)}) is not null then true "
+            f"when parsed.{sql.name(adapter.raw_object)} is null then false "
+            f"else json_type(raw_text, '$.{adapter.raw_object}') = 'OBJECT' end as has_object"
+        )
         columns.append("has_object")
     _views(
         connection,
@@ -137,7 +152,7 @@ def _open_json(
         texts=source,
         problems=problems,
     )
-    types = {column: "VARCHAR" for column in columns} | {"row_number": "BIGINT"}
+    types = dict.fromkeys(columns, "VARCHAR") | {"row_number": "BIGINT"}
     if "has_object" in types:
         types["has_object"] = "BOOLEAN"
     return RawRows(columns=types, rows_read=total - blank, rows_unreadable=unreadable)
@@ -160,13 +175,14 @@ def _read_lines(connection: duckdb.DuckDBPyConnection, unit: Unit) -> None:
         raise UnreadableRows(str(error).splitlines()[0]) from error
 
 
-def lines_reader(path: Path, *, compression: str) -> str:
+def lines_reader(path: Path, *, compression: str, encoding: str | None = None) -> str:
     """SQL: a table function that gives the lines of a text file as they are."""
+    more = "" if encoding is None else f", encoding = {sql.text(encoding)}"
     # A delimiter that JSON text cannot hold unescaped; the engine insists on having one.
     return (
-        f"read_csv({sql.text(str(path))}, header = false, quote = '', escape = '', delim = E'\\x01', "
-        f"columns = {{'line': 'VARCHAR'}}, auto_detect = false, max_line_size = {LONGEST_ROW_BYTES}, "
-        f"compression = {sql.text(compression)})"
+        f"read_csv({sql.text(str(path))}, header = false, quote = '', escape = '', "
+        f"delim = E'\\x01', columns = {{'line': 'VARCHAR'}}, auto_detect = false, "
+        f"max_line_size = {LONGEST_ROW_BYTES}, compression = {sql.text(compression)}{more})"
     )
 
 
@@ -183,12 +199,11 @@ def _tree(fields: Sequence[RawField]) -> dict[str, object]:
 
 
 def _json_shape(tree: dict[str, object]) -> str:
-    import json
-
     return json.dumps(tree)
 
 
-# ------------------------------------------------------------------------------------------ csv, Parquet
+# ------------------------------------------------------------------------------------------ csv,
+# Parquet
 
 
 def _open_csv(connection: duckdb.DuckDBPyConnection, unit: Unit, *, adapter: Adapter) -> RawRows:
@@ -207,7 +222,7 @@ def _open_csv(connection: duckdb.DuckDBPyConnection, unit: Unit, *, adapter: Ada
         unit,
         adapter=adapter,
         source="select rowid + 1 as row_number, * from raw_table",
-        types={column: "VARCHAR" for column in unit.csv_columns},
+        types=dict.fromkeys(unit.csv_columns, "VARCHAR"),
     )
 
 

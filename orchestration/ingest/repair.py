@@ -1,10 +1,12 @@
-"""Rewriting a text file that the fast reader cannot read, row by row, so that only its bad rows are lost.
+"""Rewriting a text file that the fast reader cannot read, row by row, so that only its bad rows are
+lost.
 
-Belongs here: broken encodings, control bytes, over-long rows, csv rows of a wrong width. Does not belong here:
-whole files that are cut off (files.py). Only broken files come here, so it may be slow.
+Belongs here: broken encodings, control bytes, over-long rows, csv rows of a wrong width. Does not
+belong here: whole files that are cut off (files.py). Only broken files come here, so it may be
+slow.
 
-The result is JSON lines. A row that cannot be kept becomes a line that is no JSON and holds what can be shown
-of it, so that it goes to the quarantine under its own number.
+The result is JSON lines. A row that cannot be kept becomes a line that is no JSON and holds what
+can be shown of it, so that it goes to the quarantine under its own number.
 """
 
 from __future__ import annotations
@@ -18,7 +20,6 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.ingest import sql
 from orchestration.ingest.reader import LONGEST_ROW_BYTES, Unit, lines_reader
 
 # Begins a line that stands for an unreadable row; no JSON text begins with it.
@@ -43,8 +44,8 @@ def _plain(unit: Unit, *, target: Path, connection: duckdb.DuckDBPyConnection) -
         return unit.path
     # Latin-1 reads any byte; written back as it was read, the bytes are those of the file.
     plain = target.with_name("plain")
-    reader = lines_reader(unit.path, compression=unit.compression).removesuffix(")")
-    rows = connection.execute(f"select line from {reader}, encoding = 'latin-1')")
+    reader = lines_reader(unit.path, compression=unit.compression, encoding="latin-1")
+    rows = connection.execute(f"select line from {reader}")
     with plain.open("wb") as file:
         while batch := rows.fetchmany(10_000):
             for (line,) in batch:

@@ -1,11 +1,12 @@
-"""Rows that came too early: refused as future once, landed by a later load when their time has come.
+"""Rows that came too early: refused as future once, landed by a later load when their time has
+come.
 
-Belongs here: finding and landing them, exactly once. Does not belong here: rows refused for other reasons,
-which only a corrected file, rule or adapter can change.
+Belongs here: finding and landing them, exactly once. Does not belong here: rows refused for other
+reasons, which only a corrected file, rule or adapter can change.
 
-Such a row broke no other rule, so its typed form was kept beside the quarantine. A replay is a load of its own
-that reads nothing: it moves rows from the quarantine of its first load into the lake, so over both the count of
-refused rows is what is still refused.
+Such a row broke no other rule, so its typed form was kept beside the quarantine. A replay is a load
+of its own that reads nothing: it moves rows from the quarantine of its first load into the lake, so
+over both the count of refused rows is what is still refused.
 """
 
 from __future__ import annotations

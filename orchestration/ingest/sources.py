@@ -1,6 +1,7 @@
 """The sources of a deployment: native stream folders, and what config/sources.yml declares.
 
-Belongs here: reading and checking the declaration. Does not belong here: adapters (adapter.py), files (files.py).
+Belongs here: reading and checking the declaration. Does not belong here: adapters (adapter.py),
+files (files.py).
 """
 
 from __future__ import annotations
@@ -111,4 +112,6 @@ def _defaults(value: object, *, place: str) -> dict[str, str]:
 
 
 def _kind(value: object) -> str:
-    return {dict: "a mapping", list: "a list", str: "a text"}.get(type(value), f"{value!r}")
+    if isinstance(value, dict):
+        return "a mapping"
+    return "a list" if isinstance(value, list) else f"{value!r}"

@@ -3,10 +3,10 @@
 Belongs here: how a raw value becomes a typed one, and in which order the rules of a row are tried.
 Does not belong here: the rules' declaration (contracts/), reading files, writing the lake.
 
-``checked_rows`` wraps the SELECT of an adapter section into one SELECT with the lake's columns and four more:
-``event_date``, ``failed_rule`` (0, or the number of the first rule the row breaks), ``rejected_value`` and
-``retry_at`` (when a row refused as future may land). Session variables: ``user_salt``, ``latest_time``,
-``loaded_at``.
+``checked_rows`` wraps the SELECT of an adapter section into one SELECT with the lake's columns and
+four more: ``event_date``, ``failed_rule`` (0, or the number of the first rule the row breaks),
+``rejected_value`` and ``retry_at`` (when a row refused as future may land). Session variables:
+``user_salt``, ``latest_time``, ``loaded_at``.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ def checked_rows(
     Args:
         section_sql: the section; it must give row_number.
         columns: name and type of the section's columns.
-        is_json: raw_text is the JSON document of the row itself, so that the kind of a value and members
+        is_json: raw_text is the JSON document of the row itself, so that the kind of a value and
+        members
             the contract does not know can be looked up in it.
         is_native: the section's columns are the members of the raw row.
     """
@@ -93,8 +94,8 @@ def checked_rows(
         + ([f"{_event_bit()} as event_bit"] if stream.properties else [])
     )
     numbered = list(enumerate(rules, start=1))
-    # Trying rule after rule is slow, so rows that cannot break any are told apart first, by conditions that
-    # are computed for whole vectors.
+    # Trying rule after rule is slow, so rows that cannot break any are told apart first, by
+    # conditions that are computed for whole vectors.
     suspicions = "\n            or ".join(dict.fromkeys(rule.suspicion for rule in rules))
     cases = "\n            ".join(
         f"when {rule.condition} then {number}" for number, rule in numbered
@@ -107,8 +108,9 @@ def checked_rows(
     landed = ",\n    ".join(f"{_landed(field)} as {sql.name(field.column)}" for field in fields)
     time_column = _typed(stream.field(stream.time_field))
     checked_times = [_typed(field) for field in fields if _is_checked_for_future(field)]
+    tolerance = f"interval {int(FUTURE_TOLERANCE.total_seconds())} second"
     retry = (
-        f"greatest({', '.join(checked_times)}) - interval {int(FUTURE_TOLERANCE.total_seconds())} second"
+        f"greatest({', '.join(checked_times)}) - {tolerance}"
         if checked_times
         else "null::timestamp"
     )
@@ -230,9 +232,10 @@ def _typed_value(field: Field, *, raw_type: str | None, source_name: str) -> str
 
 
 def _time(raw: str) -> str:
-    # 'infinity' and 'epoch', which the engine understands, are no times of an extract; ISO forms it does not
-    # understand (no seconds before a zone, basic format, decimal comma) are rewritten first. The way over
-    # microseconds is four times as fast as the engine's cast to a time without zone.
+    # 'infinity' and 'epoch', which the engine understands, are no times of an extract; ISO forms it
+    # does not understand (no seconds before a zone, basic format, decimal comma) are rewritten
+    # first. The way over microseconds is four times as fast as the engine's cast to a time without
+    # zone.
     number = f"try_cast({raw} as decimal(38, 9))"
     rewritten = (
         f"regexp_replace(regexp_replace(replace(upper({raw}), ',', '.'), "
@@ -268,7 +271,8 @@ def _number(raw: str, *, column_type: str) -> str:
 
 
 def _count(raw: str) -> str:
-    # Writers of csv turn whole numbers into 12.0 where a column has gaps. The engine's own cast rounds 12.5.
+    # Writers of csv turn whole numbers into 12.0 where a column has gaps. The engine's own cast
+    # rounds 12.5.
     return f"""case
             when try_cast({raw} as bigint)::varchar = {raw} then try_cast({raw} as bigint)
             when regexp_full_match({raw}, '[-+]?[0-9]+(\\.0*)?') then
@@ -409,13 +413,14 @@ def _text_rules(stream: Stream, field: Field, *, looks_up_kinds: bool) -> list[R
     found = []
     if looks_up_kinds:
         is_not_text = _is_not_text(stream, field)
+        what = "a text or a whole number" if field.kind is Kind.ID else "a text"
         suspicion = f"{raw} = 'true' or {raw} = 'false' or ascii({raw}) = 91 or ascii({raw}) = 123"
         if field.kind is Kind.ID:
             suspicion += f" or contains({raw}, '.')"
         found.append(
             Rule(
                 reason=Reason.WRONG_TYPE,
-                text=f"{label} must be {'a text or a whole number' if field.kind is Kind.ID else 'a text'}",
+                text=f"{label} must be {what}",
                 condition=f"({_applies(field)}({suspicion}) and {is_not_text})",
                 suspicion=suspicion,
                 shown_value=shown,
@@ -549,8 +554,8 @@ def _range_text(field: Field) -> str:
 
 
 def _is_not_text(stream: Stream, field: Field) -> str:
-    # A text that only looks like another kind of value is fine, so the document decides; it is looked into
-    # for the few texts that could be something else.
+    # A text that only looks like another kind of value is fine, so the document decides; it is
+    # looked into for the few texts that could be something else.
     fine = ["VARCHAR", "UBIGINT", "BIGINT", "HUGEINT", "UHUGEINT"]
     if field.kind is not Kind.ID:
         fine.append("DOUBLE")
@@ -600,7 +605,8 @@ def _extra_columns(stream: Stream, *, columns: Mapping[str, str]) -> list[str]:
 
 def _metadata(stream: Stream, *, columns: Mapping[str, str], is_json: bool, is_native: bool) -> str:
     """What the row carries beyond the contract, as JSON text."""
-    # A property of another event type that is not of its column's type would be lost: it is kept here.
+    # A property of another event type that is not of its column's type would be lost: it is kept
+    # here.
     misfits = ", ".join(
         f"case when {_raw(field)} is not null and {_typed(field)} is null then "
         f"{{'name': {sql.text(field.name)}, 'value': to_json({_raw(field)})}} end"
@@ -649,7 +655,8 @@ def _metadata(stream: Stream, *, columns: Mapping[str, str], is_json: bool, is_n
     if stream.properties_field:
         count += " + has_object::integer"
         paths = sql.text_list(["$", f"$.{stream.properties_field}"])
-        keys = f"len(json_keys(raw_text, {paths})[1]) + coalesce(len(json_keys(raw_text, {paths})[2]), 0)"
+        keys = f"json_keys(raw_text, {paths})"
+        keys = f"(len({keys}[1]) + coalesce(len({keys}[2]), 0))"
     else:
         keys = "len(json_keys(raw_text))"
     return f"case when {keys} = {count} then null else members_text({members}) end"

@@ -2,8 +2,8 @@
 
 Belongs here: the settings every ingestion connection has. Does not belong here: what is run on it.
 
-Workers are single-threaded: files and pieces of files run side by side instead, which scales better than one
-statement over many threads and writes the same bytes every time.
+Workers are single-threaded: files and pieces of files run side by side instead, which scales better
+than one statement over many threads and writes the same bytes every time.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Telling a file of a wrong stream from a file of broken rows.
 
-Belongs here: the comparison of what rows carry with what streams require. Does not belong here: the rules of
-single rows (validation.py).
+Belongs here: the comparison of what rows carry with what streams require. Does not belong here: the
+rules of single rows (validation.py).
 """
 
 from __future__ import annotations
