@@ -254,6 +254,25 @@ def test_one_report_on_demand_is_written_and_nothing_is_recorded_or_queued(
     assert not settings.state_file.exists()
 
 
+def test_the_due_report_asked_for_on_demand_has_the_same_bytes(tmp_path: Path) -> None:
+    settings = publish_reports(tmp_path / "home", _ONE_TENANT)
+    make_due_reports(settings=settings, as_of=AS_OF)
+
+    paths = make_report(
+        settings=settings,
+        scope_text="tenant:acme",
+        source=None,
+        frequency=Frequency.MONTHLY,
+        as_of=AS_OF,
+        formats=["pdf", "csv"],
+        folder=tmp_path / "out",
+    )
+
+    for path in paths:
+        due = settings.reports / path.relative_to(tmp_path / "out")
+        assert path.read_bytes() == due.read_bytes()
+
+
 def test_a_report_on_demand_of_an_unknown_scope_names_it(tmp_path: Path) -> None:
     settings = publish_reports(tmp_path)
 

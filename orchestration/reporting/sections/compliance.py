@@ -40,9 +40,9 @@ _FIGURES = (
     ),
     Measure(
         mart="compliance_summary",
-        column="audit_coverage",
-        label="Share audited",
-        unit=Unit.FRACTION,
+        column="pii_redactions",
+        label="Redactions",
+        unit=Unit.COUNT,
     ),
     Measure(
         mart="compliance_summary", column="toxic_rate", label="Toxic messages", unit=Unit.FRACTION

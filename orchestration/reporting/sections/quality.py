@@ -33,7 +33,7 @@ from orchestration.reporting.sections.common import (
     table_of,
 )
 
-_TOOL_ROWS = 15
+_TOOL_ROWS = 12
 _VALUE = (
     Measure(
         mart="value_summary",
