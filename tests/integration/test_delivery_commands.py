@@ -1,0 +1,66 @@
+"""`agentmart report` and `agentmart deliver` as a person runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.command_line import agentmart
+from tests.support.delivery import deployment, queue
+from tests.support.report_state import publish_reports
+
+
+def test_report_prints_the_paths_of_the_files_it_wrote(tmp_path: Path) -> None:
+    publish_reports(tmp_path / "home")
+    out = tmp_path / "out"
+
+    done = agentmart(
+        "report",
+        "weekly",
+        "--scope",
+        "tenant:acme",
+        "--format",
+        "csv,html",
+        "--out",
+        str(out),
+        home=tmp_path / "home",
+    )
+
+    stem = "weekly/2026-W09/tenant-acme/agentmart-weekly-tenant-acme-2026-W09"
+    assert done.stdout.splitlines() == [f"{out}/{stem}.csv", f"{out}/{stem}.html"]
+    assert (done.exit_code, done.stderr) == (0, "")
+
+
+def test_report_names_an_unknown_format_and_what_is_allowed(tmp_path: Path) -> None:
+    done = agentmart("report", "weekly", "--format", "pdf,doc", home=tmp_path)
+
+    assert done.exit_code == 2
+    assert done.stderr == (
+        "agentmart: --format 'pdf,doc' names no known format; use any of pdf, csv, json, html\n"
+    )
+
+
+def test_deliver_tells_what_it_wrote_and_lists_the_messages_masked(tmp_path: Path) -> None:
+    settings = deployment(tmp_path)
+    queue(settings, "ann.secret@example.org")
+
+    dry = agentmart("deliver", "--dry-run", "--as-of", "2026-03-02", home=tmp_path)
+    done = agentmart("deliver", "--as-of", "2026-03-02", home=tmp_path)
+
+    line = "#1 weekly report 2026-W09 of tenant:acme to a***@example.org"
+    assert (dry.stdout, dry.stderr) == (f"{line}: pending\n", "1 would be sent\n")
+    assert done.stdout == f"{line}: written\n"
+    assert done.stderr == f"1 written to {settings.outbox}\n0 sent, 0 undelivered\n"
+
+
+def test_deliver_fails_when_the_mail_server_is_not_there_and_keeps_the_message(
+    tmp_path: Path,
+) -> None:
+    settings = deployment(tmp_path)
+    queue(settings, "ann@example.org")
+    environ = {"AGENTMART_SMTP_HOST": "127.0.0.1", "AGENTMART_SMTP_PORT": "9"}
+
+    done = agentmart("deliver", "--as-of", "2026-03-02", home=tmp_path, environ=environ)
+
+    assert done.exit_code == 1
+    assert "undelivered: #1 weekly report 2026-W09 of tenant:acme" in done.stderr
+    assert "agentmart: the mail server 127.0.0.1:9 cannot be reached" in done.stderr
