@@ -389,6 +389,8 @@ def _csv_header(head: str) -> tuple[tuple[str, ...], str]:
         column.strip() for column in next(csv.reader(io.StringIO(text), delimiter=delimiter))
     )
     for column in columns:
+        if not column.isprintable():
+            raise UnusableFile("has no first row with the names of its csv columns")
         if not column:
             raise UnusableFile(
                 "has a csv column without a name; name every column in the first row"

@@ -200,7 +200,11 @@ def load_landing(
             "the disk and run again"
         ) from error
     return LoadReport(
-        files=tuple(sorted(outcomes, key=lambda outcome: (outcome.path, outcome.source_name)))
+        files=tuple(
+            sorted(
+                outcomes, key=lambda outcome: (outcome.path, outcome.source_name, outcome.status)
+            )
+        )
     )
 
 

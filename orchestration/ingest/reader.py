@@ -95,8 +95,7 @@ def raw_text_of(unit: Unit) -> str:
 def _open_json(
     connection: duckdb.DuckDBPyConnection, unit: Unit, *, adapter: Adapter, is_guarded: bool
 ) -> RawRows:
-    if not is_guarded:
-        _read_lines(connection, unit)
+    _read_lines(connection, unit)
     total, blank, objects = connection.execute(
         f"select count(*), count(*) filter ({_IS_BLANK}), "
         "count(*) filter (starts_with(line, '{')) from raw_lines"
@@ -163,7 +162,7 @@ def _read_lines(connection: duckdb.DuckDBPyConnection, unit: Unit) -> None:
         reader = (
             f"select json::varchar as line from read_json_objects({sql.text(str(unit.path))}, "
             f"format = 'array', maximum_object_size = {LONGEST_ROW_BYTES * 8}, "
-            f"compression = {sql.text(unit.compression)})"
+            f"compression = {sql.text(unit.compression.replace('none', 'uncompressed'))})"
         )
     else:
         reader = f"select line from {lines_reader(unit.path, compression=unit.compression)}"

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -50,6 +51,11 @@ class WorkerPool:
             self._free.put(worker)
 
 
+@cache
+def _time_zones() -> tuple[str, ...]:
+    return tuple(sorted(zoneinfo.available_timezones()))
+
+
 @contextmanager
 def worker_pool(*, settings: Settings, scratch: Path, as_of: datetime) -> Iterator[WorkerPool]:
     """As many workers as the settings allow threads; as_of is the load clock in UTC."""
@@ -83,7 +89,7 @@ def _open(*, settings: Settings, scratch: Path, as_of: datetime) -> Worker:
         ("user_salt", sql.text(settings.user_id_salt)),
         ("loaded_at", f"{sql.text(str(clock))}::timestamp"),
         ("latest_time", f"{sql.text(str(clock + FUTURE_TOLERANCE))}::timestamp"),
-        ("time_zones", sql.text_list(sorted(zoneinfo.available_timezones()))),
+        ("time_zones", sql.text_list(_time_zones())),
     ):
         connection.execute(f"set variable {variable} = {value}")
     for macro in MACROS:

@@ -184,12 +184,18 @@ def csv_bytes(rows: Sequence[Row]) -> bytes:
     return text.getvalue().encode()
 
 
-def put(settings: Settings, path: str, content: bytes) -> Path:
-    """Write a file below the landing folder; .gz compresses."""
+def put_bytes(settings: Settings, path: str, content: bytes) -> Path:
+    """Write a file below the landing folder."""
     target = settings.landing / path
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(gzip.compress(content, mtime=0) if path.endswith(".gz") else content)
+    target.write_bytes(content)
     return target
+
+
+def put(settings: Settings, path: str, content: bytes) -> Path:
+    """Write a file below the landing folder; .gz compresses."""
+    is_gzip = path.endswith(".gz")
+    return put_bytes(settings, path, gzip.compress(content, mtime=0) if is_gzip else content)
 
 
 def put_with_duckdb(settings: Settings, path: str, rows: Sequence[Row]) -> Path:

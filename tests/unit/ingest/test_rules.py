@@ -170,7 +170,9 @@ WRONG_TYPE = [
     broken("llm_calls", {"model": {"name": "x"}}, Reason.WRONG_TYPE, "model", "must be a text"),
     broken("llm_calls", {"llm_call_id": 1.5}, Reason.WRONG_TYPE, "llm_call_id", "must be a text"),
     broken("llm_calls", {"llm_call_id": ["x"]}, Reason.WRONG_TYPE, "llm_call_id", "must be a text"),
-    broken("llm_calls", {"latency_ms": "fast"}, Reason.WRONG_TYPE, "latency_ms", "must be a number"),
+    broken(
+        "llm_calls", {"latency_ms": "fast"}, Reason.WRONG_TYPE, "latency_ms", "must be a number"
+    ),
     broken("llm_calls", {"cost_usd": "1,5"}, Reason.WRONG_TYPE, "cost_usd", "must be a decimal"),
     broken("charges", {"amount": "NaN"}, Reason.WRONG_TYPE, "amount", "must be a decimal"),
     broken(
@@ -220,9 +222,7 @@ WRONG_TYPE = [
 ]
 BAD_TIME = [
     *(
-        broken(
-            "agent_events", {"timestamp": value}, Reason.BAD_TIME, "timestamp", "must be a time"
-        )
+        broken("agent_events", {"timestamp": value}, Reason.BAD_TIME, "timestamp", "must be a time")
         for value in (
             "yesterday",
             "infinity",
@@ -387,7 +387,11 @@ KEPT = [
         changes={"muted_until": "2027-01-01T00:00:00Z", "channels": ["email"]},
         columns={"muted_until": datetime(2027, 1, 1)},
     ),
-    Kept(stream="llm_calls", changes={"user_id": "u-1"}, columns={"source_metadata": '{"user_id":"[removed]"}'}),
+    Kept(
+        stream="llm_calls",
+        changes={"user_id": "u-1"},
+        columns={"source_metadata": '{"user_id":"[removed]"}'},
+    ),
     *(Kept(stream=name, changes={}) for name in STREAMS),
 ]
 
