@@ -5,7 +5,9 @@ Belongs here: one query or a prompt, and how rows are shown. Does not belong her
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,7 +88,20 @@ def _copy(connection: duckdb.DuckDBPyConnection, query: str, form: str, out: Pat
         "json": "format json, array true",
         "parquet": "format parquet",
     }[form]
-    target = str(out) if out is not None else "/dev/stdout"
-    sys.stdout.flush()
-    quoted = target.replace("'", "''")
+    if out is not None:
+        _copy_to(connection, query, options, out)
+        return
+    # Not to /dev/stdout: DuckDB truncates what it opens, and with it whatever a script wrote to the same
+    # file before this command.
+    with tempfile.TemporaryDirectory() as folder:
+        rows = Path(folder) / "rows"
+        _copy_to(connection, query, options, rows)
+        sys.stdout.flush()
+        with rows.open("rb") as source:
+            shutil.copyfileobj(source, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
+def _copy_to(connection: duckdb.DuckDBPyConnection, query: str, options: str, target: Path) -> None:
+    quoted = str(target).replace("'", "''")
     connection.execute(f"copy ({query.strip().rstrip(';')}) to '{quoted}' ({options})")
