@@ -124,6 +124,11 @@ def _audit(delivery: int, audit_id: str, agent_id: str, timestamp: str) -> Plant
 # In each block a later delivery changes a fact on a day that it brings no row of. Agents and days
 # are each block's own, so that no other block opens its days by chance.
 PLANTED: Sequence[Planted] = (
+    # Known agents, unless the block is about one that is not.
+    *(
+        _agent(0, f"a{number}", "type", "2026-01-01T00:00:00Z")
+        for number in (1, 2, 3, 4, 5, 10, 11)
+    ),
     # The request of an answer after midnight comes late.
     _event(0, "e1", "agent_completed", "2026-01-02T00:00:05Z", agent_id="a1", invocation_id="i1"),
     _event(
@@ -192,13 +197,25 @@ PLANTED: Sequence[Planted] = (
             "running_instances": 4,
         },
     ),
-    # So does an invocation that was under way then and ended a day later.
+    # An invocation that was under way at the rated answer and ended a day later comes late.
     _event(
-        2,
-        "e6b",
+        0, "e11", "agent_completed", "2026-01-31T09:00:00Z", agent_id="a11", invocation_id="i11"
+    ),
+    _event(
+        0,
+        "f11",
+        "user_feedback",
+        "2026-02-01T09:00:00Z",
+        agent_id="a11",
+        invocation_id="i11",
+        rating=4,
+    ),
+    _event(
+        1,
+        "e11b",
         "agent_completed",
-        "2026-01-13T08:00:00Z",
-        agent_id="a6",
+        "2026-02-02T08:00:00Z",
+        agent_id="a11",
         duration_ms=2 * 86_400_000,
     ),
     # The agent had another type on the day of the answer than was known.

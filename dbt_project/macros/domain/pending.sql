@@ -8,28 +8,23 @@
     {{ 'false' if execute and should_full_refresh() else 'true' }}
 {%- endmacro %}
 
-{# The landed copies of one stream, as a relation to select from. #}
-{% macro copies_of(stream_name) -%}
-    (select * from {{ ref('stg_landed_copies') }} where stream_name = '{{ stream_name }}')
-{%- endmacro %}
-
 {#
     CTEs `<name>_keys` and `<name>_changes` for one stream. `<name>_changes` holds every landed copy, old
     and new, of each key of which a pending load brought content that no published load had: the old
     copies say where the row stood, the new ones where it may stand now. A copy with known content
     changes nothing and opens nothing, so a file delivered again costs nothing. Needs a CTE `pending_loads`.
 #}
-{% macro changes_of(name, stream_name) -%}
+{% macro changes_of(name, copies) -%}
 {{ name }}_keys as (
     select distinct
         arrived.source_name,
         arrived.row_key
-    from {{ copies_of(stream_name) }} as arrived
+    from {{ copies }} as arrived
     inner join pending_loads on arrived.load_id = pending_loads.load_id
     where
         not exists (
             select 1
-            from {{ copies_of(stream_name) }} as known
+            from {{ copies }} as known
             left join pending_loads on known.load_id = pending_loads.load_id
             where
                 known.source_name = arrived.source_name
@@ -41,7 +36,7 @@
 
 {{ name }}_changes as (
     select copies.*
-    from {{ copies_of(stream_name) }} as copies
+    from {{ copies }} as copies
     inner join {{ name }}_keys
         on
             copies.source_name = {{ name }}_keys.source_name

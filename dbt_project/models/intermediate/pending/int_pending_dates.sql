@@ -16,27 +16,27 @@ with pending_loads as (
         and {{ is_increment }}
 ),
 
-{{ changes_of('agent_event', 'agent_events') }},
+{{ changes_of('agent_event', ref('stg_agent_events__copies')) }},
 
-{{ changes_of('llm_call', 'llm_calls') }},
+{{ changes_of('llm_call', ref('stg_llm_calls__copies')) }},
 
-{{ changes_of('audit', 'audit_events') }},
+{{ changes_of('audit', ref('stg_audit_events__copies')) }},
 
-{{ changes_of('quality_score', 'quality_scores') }},
+{{ changes_of('quality_score', ref('stg_quality_scores__copies')) }},
 
-{{ changes_of('charge', 'charges') }},
+{{ changes_of('charge', ref('stg_charges__copies')) }},
 
-{{ changes_of('provider_bill', 'provider_bills') }},
+{{ changes_of('provider_bill', ref('stg_provider_bills__copies')) }},
 
-{{ changes_of('deployment', 'deployments') }},
+{{ changes_of('deployment', ref('stg_deployments__copies')) }},
 
-{{ changes_of('instance_sample', 'instance_samples') }},
+{{ changes_of('instance_sample', ref('stg_instance_samples__copies')) }},
 
-{{ changes_of('health_sample', 'health_samples') }},
+{{ changes_of('health_sample', ref('stg_health_samples__copies')) }},
 
-{{ changes_of('task', 'tasks') }},
+{{ changes_of('task', ref('stg_tasks__copies')) }},
 
-{{ changes_of('agent', 'agents') }},
+{{ changes_of('agent', ref('stg_agents__copies')) }},
 
 -- A new agent row changes the agent's type and publisher from its updated_at on. Where no published
 -- row is older, it also changes what holds before the first row, which is all of the past.
@@ -64,7 +64,7 @@ named_publishers as (
             copies.agent_id,
             copies.publisher_id,
             pending_loads.load_id is not null as is_pending
-        from {{ copies_of(stream_name) }} as copies
+        from {{ ref('stg_' ~ stream_name ~ '__copies') }} as copies
         left join pending_loads on copies.load_id = pending_loads.load_id
         where {{ is_increment }}
         {%- if not loop.last %}
@@ -81,7 +81,7 @@ newly_named_agents as (
     where
         not exists (
             select 1
-            from {{ copies_of('agents') }} as states
+            from {{ ref('stg_agents__copies') }} as states
             where
                 states.source_name = named_publishers.source_name
                 and states.agent_id = named_publishers.agent_id
@@ -121,7 +121,7 @@ events_of_changed_agents as (
         copies.invocation_id,
         changed_agents.changed_from,
         copies.event_date >= changed_agents.changed_from as is_affected
-    from {{ copies_of('agent_events') }} as copies
+    from {{ ref('stg_agent_events__copies') }} as copies
     inner join changed_agents
         on
             copies.source_name = changed_agents.source_name
@@ -149,7 +149,7 @@ linked_events as (
         copies.event_type,
         copies.event_date,
         copies.task_id
-    from {{ copies_of('agent_events') }} as copies
+    from {{ ref('stg_agent_events__copies') }} as copies
     inner join changed_invocations
         on
             copies.source_name = changed_invocations.source_name
@@ -162,7 +162,7 @@ linked_events as (
 -- Its model calls: they take owner, user and task from it.
 linked_llm_call_dates as (
     select distinct copies.event_date
-    from {{ copies_of('llm_calls') }} as copies
+    from {{ ref('stg_llm_calls__copies') }} as copies
     inner join changed_invocations
         on
             copies.source_name = changed_invocations.source_name
@@ -171,7 +171,7 @@ linked_llm_call_dates as (
 
 llm_call_dates_of_changed_agents as (
     select distinct copies.event_date
-    from {{ copies_of('llm_calls') }} as copies
+    from {{ ref('stg_llm_calls__copies') }} as copies
     inner join events_of_changed_agents as owners
         on
             copies.source_name = owners.source_name
@@ -203,14 +203,14 @@ changed_tasks as (
 
 task_usage_dates as (
     select cast({{ task_used_at('copies') }} as date) as event_date
-    from {{ copies_of('tasks') }} as copies
+    from {{ ref('stg_tasks__copies') }} as copies
     inner join changed_tasks
         on
             copies.source_name = changed_tasks.source_name
             and copies.task_id = changed_tasks.task_id
     union
     select cast({{ task_used_at('copies') }} as date) as event_date
-    from {{ copies_of('tasks') }} as copies
+    from {{ ref('stg_tasks__copies') }} as copies
     inner join changed_agents
         on
             copies.source_name = changed_agents.source_name
@@ -265,7 +265,7 @@ feedback_load_dates as (
         ratings.source_name,
         ratings.event_date,
         ratings.event_date as load_date
-    from {{ copies_of('agent_events') }} as ratings
+    from {{ ref('stg_agent_events__copies') }} as ratings
     where
         ratings.event_type = 'user_feedback'
         and {{ is_increment }}
@@ -274,8 +274,8 @@ feedback_load_dates as (
         ratings.source_name,
         ratings.event_date,
         answers.event_date as load_date
-    from {{ copies_of('agent_events') }} as ratings
-    inner join {{ copies_of('agent_events') }} as answers
+    from {{ ref('stg_agent_events__copies') }} as ratings
+    inner join {{ ref('stg_agent_events__copies') }} as answers
         on
             ratings.source_name = answers.source_name
             and ratings.invocation_id = answers.invocation_id
@@ -350,7 +350,7 @@ pending as (
         select
             '{{ fact_name }}' as fact_name,
             copies.event_date
-        from {{ copies_of(stream_name) }} as copies
+        from {{ ref('stg_' ~ stream_name ~ '__copies') }} as copies
         inner join changed_agents
             on
                 copies.source_name = changed_agents.source_name
