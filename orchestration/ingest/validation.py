@@ -18,11 +18,16 @@ from orchestration.contracts.model import Field, Kind, Privacy, Stream
 from orchestration.contracts.reasons import Reason
 from orchestration.contracts.streams import EVENT_TYPES, FUTURE_TOLERANCE
 from orchestration.ingest import sql
+from orchestration.ingest.leftovers import (
+    SERVICE_COLUMNS,
+    extra_columns,
+    leftover_members,
+    raw_name,
+    source_metadata,
+    typed_name,
+)
 
 CHECK_COLUMNS = ("event_date", "failed_rule", "rejected_value", "retry_at")
-
-# Columns of a section that are neither contract fields nor left-over members.
-_SERVICE_COLUMNS = ("row_number", "raw_text", "has_object", "object_text")
 
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 _TIMESTAMPS = (
@@ -83,14 +88,15 @@ def checked_rows(
     }
     looks_up_kinds = is_json and is_native
     rules = _rules(stream, columns=columns, looks_up_kinds=looks_up_kinds)
-    metadata = _metadata(stream, columns=columns, is_json=is_json, is_native=is_native)
+    leftover = leftover_members(stream) if looks_up_kinds else "null::varchar"
+    metadata = source_metadata(stream, columns=columns, is_json=is_json, is_native=is_native)
     values = ",\n        ".join(
-        [f"{raw[field.name]} as {_raw(field)}" for field in fields]
-        + [sql.name(column) for column in _SERVICE_COLUMNS if column in columns]
-        + [sql.name(column) for column in _extra_columns(stream, columns=columns)]
+        [f"{raw[field.name]} as {raw_name(field)}" for field in fields]
+        + [sql.name(column) for column in SERVICE_COLUMNS if column in columns]
+        + [sql.name(column) for column in extra_columns(stream, columns=columns)]
     )
     typings = ",\n        ".join(
-        [f"{typed[field.name]} as {_typed(field)}" for field in fields]
+        [f"{typed[field.name]} as {typed_name(field)}" for field in fields]
         + ([f"{_event_bit()} as event_bit"] if stream.properties else [])
     )
     numbered = list(enumerate(rules, start=1))
@@ -106,8 +112,8 @@ def checked_rows(
         if rule.shown_value
     )
     landed = ",\n    ".join(f"{_landed(field)} as {sql.name(field.column)}" for field in fields)
-    time_column = _typed(stream.field(stream.time_field))
-    checked_times = [_typed(field) for field in fields if _is_checked_for_future(field)]
+    time_column = typed_name(stream.field(stream.time_field))
+    checked_times = [typed_name(field) for field in fields if _is_checked_for_future(field)]
     tolerance = f"interval {int(FUTURE_TOLERANCE.total_seconds())} second"
     retry = (
         f"greatest({', '.join(checked_times)}) - {tolerance}"
@@ -136,7 +142,8 @@ typed_values as not materialized (
 suspected as not materialized (
     select
         *,
-        coalesce({suspicions}, false) as is_suspect
+        coalesce({suspicions}, false) as is_suspect,
+        {leftover} as leftover
     from typed_values
 ),
 ruled as not materialized (
@@ -167,18 +174,10 @@ from ruled
     return CheckedSelect(sql=statement, rules=rules)
 
 
-def _raw(field: Field) -> str:
-    return sql.name(f"raw_{field.name}")
-
-
-def _typed(field: Field) -> str:
-    return sql.name(f"typed_{field.name}")
-
-
 def _landed(field: Field) -> str:
     if field.default is None:
-        return _typed(field)
-    return f"coalesce({_typed(field)}, {field.default}::{field.kind.column_type})"
+        return typed_name(field)
+    return f"coalesce({typed_name(field)}, {field.default}::{field.kind.column_type})"
 
 
 def _is_text(raw_type: str | None) -> bool:
@@ -221,7 +220,7 @@ def _raw_value(field: Field, *, columns: Mapping[str, str]) -> str:
 
 
 def _typed_value(field: Field, *, raw_type: str | None, source_name: str) -> str:
-    raw = _raw(field)
+    raw = raw_name(field)
     if field.privacy is Privacy.HASHED:
         return f"hashed_user({sql.text(source_name)}, {raw})"
     if field.privacy is Privacy.PRESENCE_ONLY:
@@ -298,7 +297,7 @@ def _boolean(raw: str) -> str:
 def _text_list(raw: str) -> str:
     elements = f"try(from_json({raw}, '[\"VARCHAR\"]'))"
     return f"""case when starts_with({raw}, '[') and not contains({raw}, '{{') then
-            nullif(list_filter({elements}, lambda e: e is not null and e <> ''), [])
+            list_filter({elements}, lambda e: e is not null and e <> '')
         end"""
 
 
@@ -370,28 +369,31 @@ def _rules(stream: Stream, *, columns: Mapping[str, str], looks_up_kinds: bool) 
         )
     for field in stream.all_fields:
         if _is_checked_for_future(field):
-            is_future = f"{_typed(field)} > getvariable('latest_time')::timestamp"
+            is_future = f"{typed_name(field)} > getvariable('latest_time')::timestamp"
             found.append(
                 Rule(
                     reason=Reason.FUTURE_TIME,
                     text=f"{stream.name}.{field.name} lies in the future of the load",
                     condition=is_future,
                     suspicion=is_future,
-                    shown_value=_raw(field),
+                    shown_value=raw_name(field),
                 )
             )
     return tuple(found)
 
 
 def _presence_rules(stream: Stream, field: Field) -> list[Rule]:
-    label, raw = f"{stream.name}.{field.name}", _raw(field)
+    label, raw = f"{stream.name}.{field.name}", raw_name(field)
     if field.is_required:
+        is_missing = f"{raw} is null"
+        if field.kind is Kind.TEXT_LIST:
+            is_missing = f"({is_missing} or len({typed_name(field)}) = 0)"
         return [
             Rule(
                 reason=Reason.MISSING_REQUIRED,
                 text=f"{label} is required",
-                condition=f"{raw} is null",
-                suspicion=f"{raw} is null",
+                condition=is_missing,
+                suspicion=is_missing,
             )
         ]
     if field.required_events:
@@ -408,7 +410,7 @@ def _presence_rules(stream: Stream, field: Field) -> list[Rule]:
 
 
 def _text_rules(stream: Stream, field: Field, *, looks_up_kinds: bool) -> list[Rule]:
-    label, raw = f"{stream.name}.{field.name}", _raw(field)
+    label, raw = f"{stream.name}.{field.name}", raw_name(field)
     shown = None if field.privacy else raw
     found = []
     if looks_up_kinds:
@@ -464,7 +466,7 @@ def _text_rules(stream: Stream, field: Field, *, looks_up_kinds: bool) -> list[R
 
 def _value_rules(stream: Stream, field: Field, *, is_text: bool) -> list[Rule]:
     """The rules of a field whose lake column is no text."""
-    label, raw, typed = f"{stream.name}.{field.name}", _raw(field), _typed(field)
+    label, raw, typed = f"{stream.name}.{field.name}", raw_name(field), typed_name(field)
     applies = _applies(field)
     shown = None if field.privacy else raw
     is_unread = f"(({raw} is null) <> ({typed} is null))"
@@ -596,67 +598,3 @@ def _row_hash(fields: tuple[Field, ...]) -> str:
         parts.append(value)
     # concat takes a null for an empty text, which no field holds.
     return f"md5(concat({', chr(31), '.join(parts)}))"
-
-
-def _extra_columns(stream: Stream, *, columns: Mapping[str, str]) -> list[str]:
-    known = {field.name for field in stream.all_fields}
-    return [column for column in columns if column not in known and column not in _SERVICE_COLUMNS]
-
-
-def _metadata(stream: Stream, *, columns: Mapping[str, str], is_json: bool, is_native: bool) -> str:
-    """What the row carries beyond the contract, as JSON text."""
-    # A property of another event type that is not of its column's type would be lost: it is kept
-    # here.
-    misfits = ", ".join(
-        f"case when {_raw(field)} is not null and {_typed(field)} is null then "
-        f"{{'name': {sql.text(field.name)}, 'value': to_json({_raw(field)})}} end"
-        for field in stream.properties
-        if field.kind not in (Kind.ID, Kind.TEXT) and field.privacy is None
-    )
-    misfit_list = f"list_filter([{misfits}], lambda m: m is not null)" if misfits else "[]"
-    if not (is_json and is_native):
-        pairs = [
-            f"case when {sql.name(column)} is not null then "
-            f"{{'name': {sql.text(column)}, 'value': to_json({sql.name(column)})}} end"
-            for column in _extra_columns(stream, columns=columns)
-        ]
-        if "object_text" in columns:
-            known = sql.text_list([field.name for field in stream.properties])
-            inner = f"list_concat(unknown_members(object_text, {known}), {misfit_list})"
-            pairs.append(
-                f"case when has_object then {{'name': {sql.text(stream.properties_field or '')}, "
-                f"'value': members_text({inner})::json}} end"
-            )
-        if not pairs:
-            return "null::varchar"
-        return (
-            f"members_text(list_filter([{', '.join(pairs)}], "
-            "lambda m: m is not null and m.value is not null))"
-        )
-    known = sql.text_list(
-        [field.name for field in stream.fields]
-        + ([stream.properties_field] if stream.properties_field else [])
-    )
-    members = f"unknown_members(raw_text, {known})"
-    if stream.properties_field:
-        path = f"json_extract(raw_text, '$.{stream.properties_field}')"
-        known_properties = sql.text_list([field.name for field in stream.properties])
-        inner = f"list_concat(unknown_members({path}, {known_properties}), {misfit_list})"
-        members = (
-            f"list_concat({members}, case when has_object then list_filter("
-            f"[{{'name': {sql.text(stream.properties_field)}, "
-            f"'value': members_text({inner})::json}}], lambda m: m.value is not null) else [] end)"
-        )
-    # Building the leftovers is slow; counting the members tells cheaply that there are none.
-    count = " + ".join(
-        f"({_raw(field) if field.privacy else _typed(field)} is not null)::integer"
-        for field in stream.all_fields
-    )
-    if stream.properties_field:
-        count += " + has_object::integer"
-        paths = sql.text_list(["$", f"$.{stream.properties_field}"])
-        keys = f"json_keys(raw_text, {paths})"
-        keys = f"(len({keys}[1]) + coalesce(len({keys}[2]), 0))"
-    else:
-        keys = "len(json_keys(raw_text))"
-    return f"case when {keys} = {count} then null else members_text({members}) end"

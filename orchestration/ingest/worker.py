@@ -21,6 +21,7 @@ import duckdb
 
 from orchestration.contracts.streams import FUTURE_TOLERANCE
 from orchestration.ingest import sql
+from orchestration.ingest.adapter_macros import ADAPTER_MACROS
 from orchestration.ingest.sql import MACROS
 from orchestration.settings import Settings
 
@@ -92,6 +93,6 @@ def _open(*, settings: Settings, scratch: Path, as_of: datetime) -> Worker:
         ("time_zones", sql.text_list(_time_zones())),
     ):
         connection.execute(f"set variable {variable} = {value}")
-    for macro in MACROS:
+    for macro in (*MACROS, *ADAPTER_MACROS):
         connection.execute(macro)
     return Worker(connection=connection, scratch=scratch)

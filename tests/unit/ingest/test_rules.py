@@ -64,6 +64,11 @@ MISSING = [
     for name in stream.required
     for value in (ABSENT, None, "")
 ]
+LISTS_EMPTY = [
+    broken("report_subscriptions", {name: value}, Reason.MISSING_REQUIRED, name, "is required")
+    for name in ("formats", "recipients")
+    for value in ([], [""], [None])
+]
 PROPERTIES_MISSING = [
     broken(
         "agent_events",
@@ -252,6 +257,7 @@ FUTURE = [
 ]
 BROKEN = [
     *MISSING,
+    *LISTS_EMPTY,
     *PROPERTIES_MISSING,
     *NOT_ALLOWED,
     *OUT_OF_RANGE,
@@ -338,6 +344,11 @@ KEPT = [
             "agent_version": "1.5",
             "cache_read_tokens": None,
         },
+    ),
+    Kept(
+        stream="agent_events",
+        changes=event(tool_calls=[], task_id=None),
+        columns={"tool_calls": [], "task_id": None, "source_metadata": None},
     ),
     Kept(
         stream="agent_events",
