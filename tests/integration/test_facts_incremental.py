@@ -322,13 +322,13 @@ def warehouses(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         assert not [outcome.error for outcome in report.files if outcome.error]
         loaded = _write_inputs(settings, published=known)
         assert loaded > known
-        _build(settings, is_full_refresh=number == 0)
+        _build(settings, is_first=number == 0, is_full_refresh=number == 0)
         known = loaded
     increments = settings.home / "increments.duckdb"
     shutil.copy2(settings.warehouse_file, increments)
 
     _write_inputs(settings, published=frozenset())
-    _build(settings, is_full_refresh=True)
+    _build(settings, is_first=False, is_full_refresh=True)
     with duckdb.connect() as connection:
         connection.execute(f"attach '{increments}' as increments (read_only)")
         connection.execute(f"attach '{settings.warehouse_file}' as whole (read_only)")
@@ -431,7 +431,8 @@ def _write_inputs(settings: Settings, *, published: frozenset[str]) -> frozenset
     return loaded
 
 
-def _build(settings: Settings, *, is_full_refresh: bool) -> None:
+def _build(settings: Settings, *, is_first: bool, is_full_refresh: bool) -> None:
+    """Build the facts and what they read; views and seeds, which hold no extract, only once."""
     arguments = [
         "build",
         "--project-dir",
@@ -450,6 +451,8 @@ def _build(settings: Settings, *, is_full_refresh: bool) -> None:
         "--exclude-resource-type",
         "unit_test",
     ]
+    if not is_first:
+        arguments += ["--exclude", "config.materialized:view", "resource_type:seed"]
     if is_full_refresh:
         arguments.append("--full-refresh")
     with pytest.MonkeyPatch.context() as environment:
