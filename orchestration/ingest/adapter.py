@@ -17,6 +17,13 @@ name reaches into an object; ``decimal`` keeps every digit of a number. ``raw_ro
 ``row_number`` and ``raw_text``. A section selects ``row_number`` and contract fields by name; a
 column the contract does not know goes to ``source_metadata``. A raw row that no section selects is
 counted as ignored.
+
+What several sections need is made once, by a SELECT under a line ``-- table: name`` above them;
+later tables and sections read it by that name. Tables and sections see one piece of a file at a
+time.
+
+``-- private: names`` lists members whose text the quarantine must not hold; ``*`` keeps the whole
+text of refused rows out of it.
 """
 
 from __future__ import annotations
@@ -32,11 +39,14 @@ from orchestration.errors import UserError
 
 NATIVE = "native"
 _BUILT_IN = Path(__file__).resolve().parent / "adapters"
-_HEADER = re.compile(r"^--\s*(adapter|version|fields|stream|private)\s*:\s*(.*?)\s*$")
+_HEADER = re.compile(r"^--\s*(adapter|version|fields|table|stream|private)\s*:\s*(.*?)\s*$")
 _RAW_FIELD = re.compile(
     r"^(?P<path>[^\s,]+)(?:\s+as\s+(?P<column>[a-z_][a-z0-9_]*))?(?P<decimal>\s+decimal)?$"
 )
 _NAME = re.compile(r"^[a-z0-9_]+$")
+_TABLE_NAME = re.compile(r"^[a-z][a-z0-9_]*$")
+# The tables and views that reading a piece makes (reader.py, pieces.py).
+_TAKEN_TABLE_NAMES = ("mapped_rows", "checked")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +56,14 @@ class RawField:
     path: tuple[str, ...]
     column: str
     is_decimal: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A SELECT made once per piece, for several sections."""
+
+    name: str
+    sql: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +82,16 @@ class Adapter:
     version: str
     raw_fields: tuple[RawField, ...]
     sections: tuple[Section, ...]
+    tables: tuple[Table, ...] = ()
     private_members: tuple[str, ...] = ("user_id", "comment")
 
     @property
     def is_native(self) -> bool:
         return self.name == NATIVE
+
+    @property
+    def is_raw_text_private(self) -> bool:
+        return "*" in self.private_members
 
     @property
     def raw_object(self) -> str | None:
@@ -125,20 +148,25 @@ def parse_adapter(source: str, *, path: Path) -> Adapter:
     """
     header: dict[str, list[str]] = {"adapter": [], "version": [], "fields": [], "private": []}
     sections: list[tuple[Stream, list[str]]] = []
+    tables: list[tuple[str, list[str]]] = []
+    below: list[str] = []
     for line in source.splitlines():
         match = _HEADER.match(line)
         if match is None:
-            if sections:
-                sections[-1][1].append(line)
+            below.append(line)
             continue
         key, value = match.groups()
-        if key == "stream":
+        if key == "table":
+            below = []
+            tables.append((value, below))
+        elif key == "stream":
             if value not in STREAMS:
                 raise UserError(
                     f"{path}: stream {value!r} is none of the contract; "
                     f"use one of {', '.join(STREAMS)}"
                 )
-            sections.append((STREAMS[value], []))
+            below = []
+            sections.append((STREAMS[value], below))
         else:
             header[key].append(value)
     name = _only(header["adapter"], key="adapter", path=path)
@@ -159,8 +187,9 @@ def parse_adapter(source: str, *, path: Path) -> Adapter:
         name=name,
         version=version,
         raw_fields=_raw_fields(header["fields"], path=path),
+        tables=_tables(tables, path=path),
         sections=tuple(
-            Section(stream=stream, sql=_statement(lines, stream=stream, path=path))
+            Section(stream=stream, sql=_statement(lines, of=f"section {stream.name!r}", path=path))
             for stream, lines in sections
         ),
         private_members=(
@@ -173,7 +202,11 @@ def parse_adapter(source: str, *, path: Path) -> Adapter:
 
 def fingerprint(adapter: Adapter) -> str:
     """A hash of what the adapter does, to notice an edit without a new version."""
-    parts = [repr(adapter.raw_fields), *(section.sql for section in adapter.sections)]
+    parts = [
+        repr(adapter.raw_fields),
+        *(f"{table.name}: {table.sql}" for table in adapter.tables),
+        *(section.sql for section in adapter.sections),
+    ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -224,10 +257,21 @@ def _raw_fields(lines: list[str], *, path: Path) -> tuple[RawField, ...]:
     return tuple(fields)
 
 
-def _statement(lines: list[str], *, stream: Stream, path: Path) -> str:
+def _tables(tables: list[tuple[str, list[str]]], *, path: Path) -> tuple[Table, ...]:
+    names = [name for name, _ in tables]
+    for name in names:
+        if _TABLE_NAME.match(name) is None:
+            raise UserError(f"{path}: table {name!r}; use lower case letters, digits and _")
+        if names.count(name) > 1 or name.startswith("raw_") or name in _TAKEN_TABLE_NAMES:
+            raise UserError(f"{path}: table name {name!r} is taken; choose another")
+    return tuple(
+        Table(name=name, sql=_statement(lines, of=f"table {name!r}", path=path))
+        for name, lines in tables
+    )
+
+
+def _statement(lines: list[str], *, of: str, path: Path) -> str:
     sql = "\n".join(lines).strip().rstrip(";").strip()
     if not sql:
-        raise UserError(
-            f"{path}: section {stream.name!r} is empty; write its SELECT below the line"
-        )
+        raise UserError(f"{path}: {of} is empty; write its SELECT below the line")
     return sql

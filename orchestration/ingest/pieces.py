@@ -93,6 +93,8 @@ def _run(task: PieceTask, *, unit: Unit, worker: Worker, is_guarded: bool) -> Pi
     retries: list[datetime] = []
     if not task.adapter.is_native:
         connection.execute("create or replace temp table mapped_rows (row_number bigint)")
+    for table in task.adapter.tables:
+        connection.execute(f"create or replace temp table {sql.name(table.name)} as {table.sql}")
     for section in task.adapter.sections:
         result, quarantine_file, retry_at = _run_section(
             task, section=section, unit=unit, rows=rows, connection=connection
@@ -344,6 +346,8 @@ def _without_private(adapter: Adapter, raw_text: str, *, source_name: str) -> st
     A user id is replaced by its hash, marked so that a replay of the row does not hash it again.
     Comments keep only that there was one.
     """
+    if adapter.is_raw_text_private:
+        return "'[removed]'"
     hashed = (
         f"'sha256:' || hashed_user({sql.text(source_name)}, "
         f'regexp_extract({raw_text}, \'"user_id"\\s*:\\s*"?([^",}}\\s]+)\', 1))'

@@ -117,6 +117,34 @@ def test_private_members_are_removed_from_quarantined_text(settings: Settings) -
     assert '"what": "more"' in refused["raw_text"]
 
 
+def test_an_adapter_may_keep_the_text_of_refused_rows_out_of_the_quarantine(
+    settings: Settings,
+) -> None:
+    path = settings.config / "adapters" / "billing.sql"
+    path.write_text(BILLING.replace("-- private: secret", "-- private: *"))
+    put(settings, "shop/rows.ndjson", ndjson(ROWS) + b"not json\n")
+    load(settings)
+    refused = quarantined(settings)
+    assert [(row["row_number"], row["raw_text"]) for row in refused] == [
+        (3, "[removed]"),
+        (4, "[removed]"),
+    ]
+
+
+def test_a_table_of_an_adapter_is_made_once_for_all_its_sections(settings: Settings) -> None:
+    source = BILLING.replace(
+        "-- stream: charges",
+        "-- table: names\nselect 'ch-' as charge, 'ev-' as event\n-- stream: charges",
+    )
+    source = source.replace("'ch-' || no", "(select charge from names) || no")
+    source = source.replace("'ev-' || no", "(select event from names) || no")
+    (settings.config / "adapters" / "billing.sql").write_text(source)
+    put(settings, "shop/rows.ndjson", ndjson(ROWS))
+    load(settings)
+    assert landed(settings, "charges")[0]["charge_id"] == "ch-1"
+    assert landed(settings, "agent_events")[0]["id"] == "ev-1"
+
+
 def test_a_new_version_of_an_adapter_replaces_what_the_old_one_landed(settings: Settings) -> None:
     put(settings, "shop/rows.ndjson", ndjson(ROWS))
     load(settings)
@@ -165,6 +193,9 @@ def test_raw_fields_may_reach_into_objects_and_be_renamed() -> None:
         ("fields: no, when", "fields: no, row_number", "column 'row_number' is taken"),
         ("stream: charges", "stream: invoices", "stream 'invoices' is none of the contract"),
         ("stream: agent_events", "stream: charges", "stream 'charges' has two sections"),
+        ("-- stream: agent_events", "-- table: All\n-- stream: agent_events", "table 'All'; use"),
+        ("-- stream: agent_events", "-- table: raw_rows\n-- stream: agent_events", "is taken"),
+        ("-- stream: agent_events", "-- table: a\n-- stream: agent_events", "table 'a' is empty"),
     ],
 )
 def test_an_adapter_that_cannot_be_used_says_why(old: str, new: str, message: str) -> None:
