@@ -33,6 +33,7 @@ from orchestration.ingest.ledger import (
 from orchestration.ingest.pieces import PieceResult, PieceTask, run_piece
 from orchestration.ingest.publishing import keep_refused_rows, land_rows
 from orchestration.ingest.replay import replay_due_rows
+from orchestration.ingest.small_files import run_small_file
 from orchestration.ingest.sources import read_sources
 from orchestration.ingest.worker import WorkerPool, worker_pool
 from orchestration.ingest.wrong_stream import explain_wrong_stream
@@ -352,7 +353,7 @@ class _Run:
 
     def _run_piece(self, task: PieceTask) -> PieceResult:
         with self.pool.worker() as worker:
-            return run_piece(task, worker=worker)
+            return run_small_file(task, worker=worker) or run_piece(task, worker=worker)
 
     def _finish(
         self, file: _NewFile, *, prepared: Prepared, results: Sequence[PieceResult]

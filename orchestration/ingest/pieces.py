@@ -6,6 +6,7 @@ file's pieces become part of the lake (load.py).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -148,7 +149,7 @@ def _run_section(
         section_sql=section_sql,
         columns=columns,
         source_name=task.source_name,
-        load_id=task.load_id,
+        load_id=sql.text(task.load_id),
         is_json=unit.is_json,
         is_native=task.adapter.is_native,
     )
@@ -164,7 +165,7 @@ def _run_section(
     files: tuple[StagedFile, ...] = ()
     if landed is not None:
         files = stage_rows(
-            f"select {_lake_columns(stream)}, event_date from checked where failed_rule = 0",
+            f"select {lake_columns(stream)}, event_date from checked where failed_rule = 0",
             folder=task.folder / stream.name,
             only_date=landed[4].isoformat() if landed[4] == landed[5] else None,
             connection=connection,
@@ -174,7 +175,7 @@ def _run_section(
     if retry_at is not None:
         future_file = task.folder / f"future-{stream.name}.parquet"
         connection.execute(
-            f"copy (select {_lake_columns(stream)}, event_date, retry_at from checked "
+            f"copy (select {lake_columns(stream)}, event_date, retry_at from checked "
             f"where retry_at is not null) to {sql.text(str(future_file))} (format parquet)"
         )
     refused = {row[0]: row[1] for row in counts if row[0] != 0}
@@ -196,15 +197,16 @@ def _run_section(
     result = StreamResult(
         rows_landed=landed[1] if landed else 0,
         quarantined_by_reason=by_reason,
-        min_event_at=_utc(landed[2]) if landed else None,
-        max_event_at=_utc(landed[3]) if landed else None,
+        min_event_at=utc(landed[2]) if landed else None,
+        max_event_at=utc(landed[3]) if landed else None,
         files=files,
         future_file=future_file,
     )
-    return result, quarantine_file, _utc(retry_at)
+    return result, quarantine_file, utc(retry_at)
 
 
-def _utc(moment: datetime | None) -> datetime | None:
+def utc(moment: datetime | None) -> datetime | None:
+    """A time as the engine gives it, naive and UTC, as an aware one."""
     return None if moment is None else moment.replace(tzinfo=UTC)
 
 
@@ -231,7 +233,8 @@ def _section_with_defaults(
     return f"select {', '.join(outputs)} from ({section.sql})", columns
 
 
-def _lake_columns(stream: Stream) -> str:
+def lake_columns(stream: Stream) -> str:
+    """SQL: the columns of the stream's lake files."""
     return ", ".join(sql.name(column) for column, _ in stream.lake_columns)
 
 
@@ -359,10 +362,22 @@ def _without_private(adapter: Adapter, raw_text: str, *, source_name: str) -> st
         f"'\"user_id\":\"' || {hashed} || '\"', 'g') else {raw_text} end"
     )
     members = "|".join(member for member in adapter.private_members if member != "user_id")
-    return (
+    text = (
         f'regexp_replace({text}, \'"({members})"\\s*:\\s*"(\\\\.|[^"\\\\])+"?\', '
         f"'\"\\1\":\"[removed]\"', 'g')"
     )
+    nested = [member for member in adapter.private_members if member not in ("user_id", "comment")]
+    if not nested:
+        return text
+    # Objects and lists: those of a row that can be read are taken out; where none can, or one lies
+    # deeper, the text ends before it.
+    opening = f'"({members})"\\s*:\\s*[\\[{{]'
+    patch = sql.text(json.dumps(dict.fromkeys(nested)))
+    text = (
+        f"case when regexp_matches({text}, '{opening}') and json_valid({text}) "
+        f"then json_merge_patch({text}, {patch})::varchar else {text} end"
+    )
+    return f"regexp_replace({text}, '{opening}.*', '\"\\1\":\"[removed]', 's')"
 
 
 def _added(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:

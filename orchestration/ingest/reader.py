@@ -31,7 +31,7 @@ class Unit:
     """A piece of a file that is read at once: a whole file, or a part cut between rows."""
 
     path: Path
-    format: str  # lines, array, csv, parquet
+    format: str  # lines, array, document, csv, parquet
     compression: str = "none"  # none, zstd
     first_row: int = 1
     # For Parquet: the rows [first_row, last_row] of the file.
@@ -41,7 +41,7 @@ class Unit:
 
     @property
     def is_json(self) -> bool:
-        return self.format in ("lines", "array")
+        return self.format in ("lines", "array", "document")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +88,6 @@ def raw_text_of(unit: Unit) -> str:
     return "json_merge_patch('{}'::json, to_json(raw_texts))::varchar"
 
 
-# -----------------------------------------------------------------------------------------------
-# JSON
-
-
 def _open_json(
     connection: duckdb.DuckDBPyConnection, unit: Unit, *, adapter: Adapter, is_guarded: bool
 ) -> RawRows:
@@ -122,6 +118,13 @@ def _open_json(
         unreadable = connection.execute(
             "select count(*) from raw_marked where problem is not null"
         ).fetchall()[0][0]
+    rows, types = json_rows(adapter, source=source)
+    _views(connection, rows=rows, texts=source, problems=problems)
+    return RawRows(columns=types, rows_read=total - blank, rows_unreadable=unreadable)
+
+
+def json_rows(adapter: Adapter, *, source: str) -> tuple[str, dict[str, str]]:
+    """SQL: raw rows from a SELECT of row_number and raw_text; and the columns they have."""
     tree = _tree(adapter.raw_fields)
     columns = ["row_number", "raw_text"]
     outputs = ["row_number", "raw_text"]
@@ -144,24 +147,22 @@ def _open_json(
             f"else json_type(raw_text, '$.{adapter.raw_object}') = 'OBJECT' end as has_object"
         )
         columns.append("has_object")
-    _views(
-        connection,
-        rows=f"select {', '.join(outputs)} from (select row_number, raw_text, "
-        f"from_json(raw_text, {sql.text(_json_shape(tree))}) as parsed from ({source}))",
-        texts=source,
-        problems=problems,
+    rows = (
+        f"select {', '.join(outputs)} from (select row_number, raw_text, "
+        f"from_json(raw_text, {sql.text(_json_shape(tree))}) as parsed from ({source}))"
     )
     types = dict.fromkeys(columns, "VARCHAR") | {"row_number": "BIGINT"}
     if "has_object" in types:
         types["has_object"] = "BOOLEAN"
-    return RawRows(columns=types, rows_read=total - blank, rows_unreadable=unreadable)
+    return rows, types
 
 
 def _read_lines(connection: duckdb.DuckDBPyConnection, unit: Unit) -> None:
-    if unit.format == "array":
+    if unit.format in ("array", "document"):
+        json_format = "array" if unit.format == "array" else "unstructured"
         reader = (
             f"select json::varchar as line from read_json_objects({sql.text(str(unit.path))}, "
-            f"format = 'array', maximum_object_size = {LONGEST_ROW_BYTES * 8}, "
+            f"format = '{json_format}', maximum_object_size = {LONGEST_ROW_BYTES * 8}, "
             f"compression = {sql.text(unit.compression.replace('none', 'uncompressed'))})"
         )
     else:
@@ -169,7 +170,7 @@ def _read_lines(connection: duckdb.DuckDBPyConnection, unit: Unit) -> None:
     try:
         connection.execute(f"create or replace temp table raw_lines as {reader}")
     except duckdb.InvalidInputException as error:
-        if unit.format == "array":
+        if unit.format in ("array", "document"):
             raise
         raise UnreadableRows(str(error).splitlines()[0]) from error
 
@@ -199,10 +200,6 @@ def _tree(fields: Sequence[RawField]) -> dict[str, object]:
 
 def _json_shape(tree: dict[str, object]) -> str:
     return json.dumps(tree)
-
-
-# ------------------------------------------------------------------------------------------ csv,
-# Parquet
 
 
 def _open_csv(connection: duckdb.DuckDBPyConnection, unit: Unit, *, adapter: Adapter) -> RawRows:

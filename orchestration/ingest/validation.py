@@ -27,8 +27,6 @@ from orchestration.ingest.leftovers import (
     typed_name,
 )
 
-CHECK_COLUMNS = ("event_date", "failed_rule", "rejected_value", "retry_at")
-
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 _TIMESTAMPS = (
     "TIMESTAMP",
@@ -75,9 +73,9 @@ def checked_rows(
     Args:
         section_sql: the section; it must give row_number.
         columns: name and type of the section's columns.
+        load_id: SQL of the load's id.
         is_json: raw_text is the JSON document of the row itself, so that the kind of a value and
-        members
-            the contract does not know can be looked up in it.
+            members the contract does not know can be looked up in it.
         is_native: the section's columns are the members of the raw row.
     """
     fields = stream.all_fields
@@ -158,7 +156,7 @@ ruled as not materialized (
 select
     {landed},
     {sql.text(source_name)} as source_name,
-    {sql.text(load_id)} as load_id,
+    {load_id} as load_id,
     row_number::bigint as row_number,
     {_row_hash(fields)} as row_hash,
     getvariable('loaded_at')::timestamp as loaded_at,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -33,6 +33,8 @@ _MEMORY_MB = 3_000
 class Worker:
     connection: duckdb.DuckDBPyConnection
     scratch: Path
+    # Bytes of small files read since the statements for a stream were planned (small_files.py).
+    planned: dict[str, int] = field(default_factory=dict)
 
 
 class WorkerPool:

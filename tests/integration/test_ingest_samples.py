@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from orchestration.contracts.streams import STREAMS
-from orchestration.ingest.load import NEW, LoadReport
+from orchestration.ingest.load import NEW
 from orchestration.settings import PROJECT_ROOT, Settings
 from tests.support.landing import landed, load, query
 
 SAMPLES = PROJECT_ROOT / "seeds" / "sample"
-SHARED_DATA = PROJECT_ROOT.parent / "shared" / "data"
+REAL_USAGE = PROJECT_ROOT.parent / "shared/data/aider/sample_analytics.jsonl.gz"
 AS_OF = datetime(2026, 5, 1, tzinfo=UTC)
 
 
@@ -79,20 +79,14 @@ def test_the_aider_sample_becomes_requests_completions_and_errors(settings: Sett
     assert [row["error_type"] for row in errored] == ["connection"]
 
 
-@pytest.fixture
-def real_usage(settings: Settings) -> LoadReport:
-    path = SHARED_DATA / "aider" / "sample_analytics.jsonl.gz"
-    if not path.is_file():
-        pytest.skip(f"the public usage events are not at {path}")
-    shutil.copy(path, settings.landing / "aider")
-    return load(settings, as_of=AS_OF)
-
-
-def test_the_real_aider_events_give_the_figures_their_makers_publish(
-    settings: Settings, real_usage: LoadReport
-) -> None:
-    assert (real_usage.rows_read, real_usage.rows_quarantined) == (35_402, 0)
-    assert real_usage.rows_landed + real_usage.rows_ignored == 35_402
+@pytest.mark.skipif(
+    not REAL_USAGE.is_file(), reason=f"the public usage events are not at {REAL_USAGE}"
+)
+def test_the_real_aider_events_give_the_figures_their_makers_publish(settings: Settings) -> None:
+    shutil.copy(REAL_USAGE, settings.landing / "aider")
+    report = load(settings, as_of=AS_OF)
+    assert (report.rows_read, report.rows_quarantined) == (35_402, 0)
+    assert report.rows_landed + report.rows_ignored == 35_402
     events = usage(settings)
     completed = events["agent_completed"]
     assert (completed["events"], events["agent_errored"]["events"]) == (5_522, 61)

@@ -218,5 +218,5 @@ def test_an_adapter_without_a_select_says_so(source: str, message: str) -> None:
 
 
 def test_an_unknown_adapter_names_those_there_are(settings: Settings) -> None:
-    with pytest.raises(UserError, match="use one of native, aider, billing"):
+    with pytest.raises(UserError, match=r"use one of native, .*aider, .*billing"):
         find_adapter("bills", config=settings.config)
