@@ -108,18 +108,18 @@ from (
 ) as names (field, attribute, rank)
 
 -- table: otel_items
--- Spans as they come, in one shape: attributes as lists of key and value.
+-- Spans as they come, in one shape. A member may be any text, which reads as nothing.
 with envelopes as (
     select
         row_number,
-        unnest(from_json(
+        unnest(try(from_json(
             resource_spans,
             '[{
                 "resource": {"attributes": "JSON"},
                 "scopeSpans": [{"spans": ["JSON"]}],
                 "instrumentationLibrarySpans": [{"spans": ["JSON"]}]
             }]'
-        )) as envelope
+        ))) as envelope
     from raw_rows
     where resource_spans is not null
 ),
@@ -225,10 +225,10 @@ with of_spans as (
         span_id,
         started_us,
         resource_attributes,
-        unnest(from_json(
+        unnest(try(from_json(
             events,
             '[{"name": "VARCHAR", "timeUnixNano": "VARCHAR", "timestamp": "VARCHAR", "attributes": "VARCHAR"}]'
-        )) as event
+        ))) as event
     from otel_items
     where events is not null
 ),
@@ -236,10 +236,10 @@ with of_spans as (
 envelopes as (
     select
         row_number,
-        unnest(from_json(
+        unnest(try(from_json(
             resource_logs,
             '[{"resource": {"attributes": "JSON"}, "scopeLogs": [{"logRecords": ["JSON"]}]}]'
-        )) as envelope
+        ))) as envelope
     from raw_rows
     where resource_logs is not null
 ),
@@ -348,7 +348,7 @@ listed as (
     select
         holder,
         penalty,
-        unnest(from_json(
+        unnest(try(from_json(
             attributes,
             '[{
                 "key": "VARCHAR",
@@ -356,7 +356,7 @@ listed as (
                     "stringValue": "VARCHAR", "intValue": "VARCHAR", "doubleValue": "VARCHAR", "boolValue": "VARCHAR"
                 }
             }]'
-        )) as pair
+        ))) as pair
     from holders
     where starts_with(attributes, '[')
 ),
@@ -365,7 +365,7 @@ plain as (
     select
         holder,
         penalty,
-        unnest(map_entries(from_json(attributes, '"MAP(VARCHAR,VARCHAR)"'))) as pair
+        unnest(map_entries(try(from_json(attributes, '"MAP(VARCHAR,VARCHAR)"')))) as pair
     from holders
     where starts_with(attributes, '{')
 ),
