@@ -96,6 +96,40 @@ ADAPTER_MACROS = (
     r"""create or replace temp macro is_in_ms(latency, passed_ms) as
         case when latency > 0 and passed_ms > 0 then latency * latency * 1000 > passed_ms * passed_ms
         end""",
+    # The cost of a call by a total and by its parts. A total of 0 without parts means that the source
+    # knows no price, not that the call was free.
+    r"""create or replace temp macro known_cost(total_cost, costs) as
+        case when len(costs) > 0 or try_cast(total_cost as double) <> 0 then
+            coalesce(
+                nullif(total_cost::varchar, ''),
+                list_filter(costs, lambda c: c.key = 'total')[1].value,
+                list_sum(list_transform(
+                    costs, lambda c: try_cast(c.value as decimal(38, 12))
+                ))::varchar
+            )
+        end""",
+    # The provider as instrumentations name it in a span's metadata.
+    r"""create or replace temp macro model_provider(metadata) as
+        coalesce(
+            member(metadata, '$.ls_provider'),
+            member(metadata, '$.attributes."gen_ai.provider.name"'),
+            member(metadata, '$.attributes."gen_ai.system"'),
+            member(metadata, '$.attributes."llm.provider"'),
+            member(metadata, '$.attributes."llm.system"')
+        )""",
+    # Whether a score by this name is a person's rating, and whether it may as well be a thumb, which
+    # systems store as 0 or 1 under the same names.
+    r"""create or replace temp macro is_rating_name(score_name) as
+        regexp_full_match(
+            lower(score_name), '((user|customer|star|csat)[-_ ]?)?(ratings?|stars|csat)'
+        )""",
+    r"""create or replace temp macro is_feedback_name(score_name) as
+        regexp_full_match(lower(score_name), '((user|customer|human)[-_ ]?)?feedback')""",
+    # The dimension that a judge's score of this name is of; null when it is none of the contract's.
+    r"""create or replace temp macro quality_dimension(score_name) as
+        case when lower(score_name) in ('accuracy', 'helpfulness', 'tone', 'completeness')
+            then lower(score_name)
+        end""",
     # A class for the text of an error: the text itself may quote a prompt, so it is never kept.
     r"""create or replace temp macro error_class(message) as
         case

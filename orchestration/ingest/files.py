@@ -226,12 +226,12 @@ def prepare(
         raise UnusableFile("is empty")
     unit_format = raw_format
     if raw_format == "json":
-        unit_format = "array" if head.lstrip("\ufeff \t\r\n").startswith("[") else "lines"
+        unit_format = _json_format(head)
     columns, delimiter = _csv_header(head) if raw_format == "csv" else ((), ",")
     return Prepared(
         content_sha256=content_sha256,
         size_bytes=size,
-        format={"lines": "ndjson", "array": "json"}.get(unit_format, unit_format),
+        format={"lines": "ndjson", "array": "json", "document": "json"}.get(unit_format, unit_format),
         units=tuple(
             Unit(
                 path=piece,
@@ -244,6 +244,14 @@ def prepare(
             for piece, first_row in _numbered(pieces)
         ),
     )
+
+
+def _json_format(head: str) -> str:
+    """What a .json file holds: an array, one object written over several lines, or lines."""
+    text = head.lstrip("\ufeff \t\r\n")
+    if text.startswith("["):
+        return "array"
+    return "document" if text.partition("\n")[0].rstrip() == "{" else "lines"
 
 
 def _piece_bytes(size: int) -> int:

@@ -320,6 +320,9 @@ def _quarantine_unreadable(
         for reason in (Reason.MALFORMED_ROW, Reason.NOT_AN_OBJECT)
     )
     raw_text = _without_private(task.adapter, "raw_text", source_name=task.source_name)
+    if _declared_private(task.adapter):
+        # What cannot be read cannot be searched for what is private in it.
+        raw_text = "'[removed]'"
     connection.execute(
         f"""copy (
         select
@@ -366,18 +369,22 @@ def _without_private(adapter: Adapter, raw_text: str, *, source_name: str) -> st
         f'regexp_replace({text}, \'"({members})"\\s*:\\s*"(\\\\.|[^"\\\\])+"?\', '
         f"'\"\\1\":\"[removed]\"', 'g')"
     )
-    nested = [member for member in adapter.private_members if member not in ("user_id", "comment")]
-    if not nested:
+    declared = _declared_private(adapter)
+    if not declared:
         return text
     # Objects and lists: those of a row that can be read are taken out; where none can, or one lies
     # deeper, the text ends before it.
     opening = f'"({members})"\\s*:\\s*[\\[{{]'
-    patch = sql.text(json.dumps(dict.fromkeys(nested)))
+    patch = sql.text(json.dumps(dict.fromkeys(declared)))
     text = (
         f"case when regexp_matches({text}, '{opening}') and json_valid({text}) "
         f"then json_merge_patch({text}, {patch})::varchar else {text} end"
     )
     return f"regexp_replace({text}, '{opening}.*', '\"\\1\":\"[removed]', 's')"
+
+
+def _declared_private(adapter: Adapter) -> list[str]:
+    return [member for member in adapter.private_members if member not in ("user_id", "comment")]
 
 
 def _added(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:

@@ -55,10 +55,14 @@ def read_sources(config: Path) -> tuple[Source, ...]:
         _source(item, place=f"{path}: source {position}", config=config)
         for position, item in enumerate(content, start=1)
     )
-    names = [source.name for source in sources]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"{path}: name {name!r} is used twice; give each source its own name")
+    # Formats of one system share its name, so that their rows refer to each other.
+    names = [(source.name, source.adapter.name) for source in sources]
+    for name, adapter in names:
+        if names.count((name, adapter)) > 1:
+            raise UserError(
+                f"{path}: name {name!r} is used twice with adapter {adapter!r}; give each source "
+                "its own name"
+            )
     return sources
 
 
