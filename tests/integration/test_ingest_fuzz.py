@@ -75,7 +75,7 @@ def fuzzed_line(chance: random.Random, stream: str) -> bytes:
     return line.replace(b"\n", b" ").replace(b"\r", b" ")
 
 
-@pytest.mark.parametrize("stream", ["agent_events", "tasks", "audit_events", "tenants"])
+@pytest.mark.parametrize("stream", ["agent_events", "tasks", "audit_events", "provider_bills"])
 def test_fuzzed_lines_are_landed_or_quarantined_every_one(tmp_path: Path, stream: str) -> None:
     settings = Settings(home=tmp_path, threads=2)
     chance = random.Random(f"fuzz {stream}")

@@ -242,6 +242,13 @@ BAD_TIME = [
     broken(
         "provider_bills", {"period_end": "March"}, Reason.BAD_TIME, "period_end", "must be a date"
     ),
+    *(
+        broken("provider_bills", {"period_start": value}, Reason.BAD_TIME, "period_start", "must")
+        for value in ("294247-01-10", "-0044-03-15", 1e308, "12026-01-01T00:00:00Z", -62167219201)
+    ),
+    broken(
+        "alert_rules", {"muted_until": "99999-01-01"}, Reason.BAD_TIME, "muted_until", "must be"
+    ),
     broken("budgets", {"month": "2026-13"}, Reason.BAD_TIME, "month", "must be a month"),
     broken("budgets", {"month": "March"}, Reason.BAD_TIME, "month", "must be a month"),
 ]
