@@ -143,6 +143,30 @@ PLANTED: Sequence[Planted] = (
     # The copy that counts lies on an earlier day and comes later.
     _event(0, "e2", "agent_completed", "2026-01-04T09:00:00Z", agent_id="a2", input_tokens=5),
     _event(1, "e2", "agent_completed", "2026-01-03T09:00:00Z", agent_id="a2", input_tokens=6),
+    _event(0, "e12", "install", "2026-02-04T09:00:00Z", agent_id="a2"),
+    _event(1, "e12", "install", "2026-02-03T09:00:00Z", agent_id="a2"),
+    _audit(0, "x12", "a2", "2026-02-04T09:00:00Z"),
+    _audit(2, "x12", "a2", "2026-02-03T09:00:00Z"),
+    # It names another invocation, so that the answer it was the request of loses its user.
+    _event(0, "e13", "agent_errored", "2026-02-06T00:00:01Z", agent_id="a2", invocation_id="i13"),
+    _event(
+        0,
+        "q13",
+        "agent_invoked",
+        "2026-02-05T09:00:00Z",
+        agent_id="a2",
+        invocation_id="i13",
+        user_id="u13",
+    ),
+    _event(
+        1,
+        "q13",
+        "agent_invoked",
+        "2026-02-05T08:00:00Z",
+        agent_id="a2",
+        invocation_id="i14",
+        user_id="u13",
+    ),
     # Model calls take over from the tokens of the answer, days later.
     _event(
         0,
