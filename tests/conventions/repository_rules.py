@@ -108,7 +108,7 @@ def _find_unknown_commands(root: Path) -> list[str]:
         return []
     makefile, command_line = root / "Makefile", root / "orchestration" / "cli" / "main.py"
     targets = _matches(r"^([a-z][a-z-]*):", makefile)
-    commands = _matches(r"^    \"([a-z]+)\": \(\"orchestration\.cli\.", command_line)
+    commands = _matches(r"^    \"([a-z]+)\": \(", command_line)
     found = []
     for block in re.findall(r"```[a-z]*\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL):
         for line in block.splitlines():

@@ -3,8 +3,7 @@
     the rows of loads that no publication holds yet. A load stays pending until a publication, so a
     build that failed its audit is done again.
 #}
-{% macro is_newly_landed() -%}
-    {%- set loads = source('raw', 'loads') -%}
+{% macro is_newly_landed(loads) -%}
     {%- if is_incremental() -%}
         load_id in (select loads.load_id from {{ loads }} as loads where loads.is_pending)
     {%- else -%}
