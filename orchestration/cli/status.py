@@ -55,7 +55,8 @@ def _runs(settings: Settings) -> Iterator[str]:
         yield f"  {run.run_id:>4}  {run.as_of:%Y-%m-%d %H:%M}  {run.status:<12} {run.failure or ''}".rstrip()
         for audit in store.audits_of(run.run_id):
             if audit.status not in ("pass", "warn", "skipped"):
-                yield f"        {audit.status}: {audit.check_name} on {audit.model_name}"
+                where = f"{audit.check_name} on {audit.model_name}"
+                yield f"        {audit.status}: {where}: {audit.message or 'no message'}"
 
 
 def _marts(settings: Settings) -> Iterator[str]:

@@ -17,7 +17,8 @@ from dbt.cli.main import dbtRunner
 
 from orchestration.errors import RunFailure
 from orchestration.settings import DBT_PROJECT_DIR, Settings
-from orchestration.warehouse.manifest import MANIFEST_FILE, read_run_results
+from orchestration.warehouse.broken_rules import name_broken_rules
+from orchestration.warehouse.manifest import MANIFEST_FILE, read_run_results, write_run_results
 
 
 def run_dbt_build(
@@ -25,7 +26,10 @@ def run_dbt_build(
 ) -> Mapping[str, Any]:
     """Build the selected models (all when empty) and run their data tests.
 
-    Returns dbt's run results; a failed test or model is in them.
+    Reference data is loaded, and its tests run, in a full refresh only: whenever it changes, the code's
+    fingerprint does, and the build is a full one.
+
+    Returns dbt's run results; a failed test or model is in them, with the rules that were not kept.
 
     Raises:
         RunFailure: dbt could not run at all; the message holds dbt's own.
@@ -37,19 +41,24 @@ def run_dbt_build(
     DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
     if outcome.exception is not None or outcome.result is None:
         raise RunFailure(f"dbt could not build: {outcome.exception}")
-    return read_run_results(settings.dbt_target)
+    results = name_broken_rules(read_run_results(settings.dbt_target), settings.warehouse_file)
+    write_run_results(settings.dbt_target, results)
+    return results
 
 
 # Unit tests guard changes of the code; they say nothing about this data.
 _BUILD = ["build", "--exclude-resource-type", "unit_test", "--log-level", "none"]
+# The tests of seeds carry the tag.
+_WITHOUT_REFERENCE_DATA = ["--exclude-resource-type", "seed", "--exclude", "tag:reference"]
 
 
 def _arguments(settings: Settings, is_full_refresh: bool, select: Sequence[str]) -> list[str]:
     project, artifacts = str(DBT_PROJECT_DIR), str(settings.dbt_target)
     places = ["--project-dir", project, "--profiles-dir", project]
     places += ["--target-path", artifacts, "--log-path", artifacts, "--log-level-file", "info"]
+    extent = ["--full-refresh"] if is_full_refresh else _WITHOUT_REFERENCE_DATA
     chosen = ["--select", *select] if select else []
-    return [*_BUILD, *places, *(["--full-refresh"] if is_full_refresh else []), *chosen]
+    return [*_BUILD, *places, *extent, *chosen]
 
 
 def dagster_events(
@@ -59,6 +68,8 @@ def dagster_events(
     specs = context.assets_def.specs
     keys = {spec.metadata["dagster_dbt/unique_id"]: spec.key for spec in specs}
     checks = {key.name: key for key in context.selected_asset_check_keys}
+    if not any(one["unique_id"].startswith("seed.") for one in results["results"]):
+        yield from _kept_reference_data(context, keys)
     for result in results["results"]:
         unique_id, status = result["unique_id"], result["status"]
         name = unique_id.split(".")[2]
@@ -67,6 +78,24 @@ def dagster_events(
             yield dg.MaterializeResult(asset_key=keys[unique_id], metadata=seconds)
         elif name in checks and status in ("pass", "warn", "fail", "error"):
             yield _check_result(checks[name], result)
+
+
+def _kept_reference_data(
+    context: dg.AssetExecutionContext, keys: Mapping[str, dg.AssetKey]
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    """What an increment leaves as the last full build made it, and as its tests passed then.
+
+    Said first and in full: Dagster skips what follows a step that says nothing of one of its outputs.
+    """
+    kept = {"kept": "since the last full build"}
+    for unique_id, key in keys.items():
+        if unique_id.startswith("seed.") and key in context.selected_asset_keys:
+            yield dg.MaterializeResult(asset_key=key, metadata=kept)
+            for check in context.selected_asset_check_keys:
+                if check.asset_key == key:
+                    yield dg.AssetCheckResult(
+                        asset_key=key, check_name=check.name, passed=True, metadata=kept
+                    )
 
 
 def _check_result(key: dg.AssetCheckKey, result: Mapping[str, Any]) -> dg.AssetCheckResult:

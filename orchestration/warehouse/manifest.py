@@ -100,6 +100,11 @@ def read_run_results(target: Path) -> dict[str, Any]:
     return results
 
 
+def write_run_results(target: Path, results: Mapping[str, Any]) -> None:
+    """Put results that say more than dbt's own in their place."""
+    (target / "run_results.json").write_text(json.dumps(results), encoding="utf-8")
+
+
 def published_tables(manifest: Mapping[str, Any]) -> list[PublishedTable]:
     """The tables that readers see: every table of a published schema that is not marked private."""
     tables = []

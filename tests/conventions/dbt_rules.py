@@ -267,30 +267,83 @@ def _find_contracts_not_enforced(root: Path) -> list[str]:
     return found
 
 
-def _tests_of(item: Mapping[str, Any]) -> Iterator[str]:
+_ENTITY_KEYS = {
+    "agent_key",
+    "agent_type_key",
+    "model_key",
+    "primary_model_key",
+    "publisher_key",
+    "tenant_key",
+    "window_key",
+}
+# dbt's own tests and those of packages: each would be a node, and a scan of the table, of its own.
+_SINGLE_RULES = {"unique", "not_null", "accepted_values", "relationships"}
+
+
+def _tests_of(item: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for test in item.get("data_tests") or []:
-        yield test if isinstance(test, str) else next(iter(test))
+        yield (test, {}) if isinstance(test, str) else next(iter(test.items()))
+
+
+def _rules_of(model: Model) -> Mapping[str, Any]:
+    """The arguments of the model's keeps_rules test; nothing without one."""
+    rules: Mapping[str, Any] = dict(_tests_of(model.properties)).get("keeps_rules", {})
+    return dict(rules.get("arguments", {}))
+
+
+def _tested(root: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Models and seeds that YAML describes, as (name, its properties)."""
+    for path, document in _documents(root):
+        if path.startswith((_MODELS, "seeds/")):
+            for item in (*(document.get("models") or ()), *(document.get("seeds") or ())):
+                yield item["name"], item
 
 
 def _find_models_without_key(root: Path) -> list[str]:
-    found = []
-    for model in _models(root):
-        tests = [*_tests_of(model.properties)]
-        for column in model.columns:
-            tests += _tests_of(column)
-        if _is_contracted(model) and not any("unique" in test for test in tests):
-            found.append(f"{model.path} has no test that its key is unique")
-    return found
+    return [
+        f"{model.path} has no test that its key is unique"
+        for model in _models(root)
+        if _is_contracted(model) and not _rules_of(model).get("key")
+    ]
 
 
-def _find_keys_without_relationship(root: Path) -> list[str]:
-    dimensions = {"agent_key", "agent_type_key", "tenant_key", "publisher_key", "window_key"}
+def _find_keys_without_reference(root: Path) -> list[str]:
     return [
         f"{model.path}: {column['name']}"
         for model in _models(root)
-        if _is_contracted(model) and not model.name.startswith("dim_")
+        if _is_contracted(model)
         for column in model.columns
-        if column.get("name") in dimensions and "relationships" not in set(_tests_of(column))
+        if column.get("name") in _ENTITY_KEYS
+        and column["name"] not in _rules_of(model).get("references", {})
+        # The dimension itself, and its history, are where the key comes from.
+        and not model.name.startswith(f"dim_{column['name'].removesuffix('_key')}s")
+    ]
+
+
+def _find_scattered_rules(root: Path) -> list[str]:
+    found = []
+    for name, item in _tested(root):
+        found += [
+            f"{name}: {test} stands by itself"
+            for described in (item, *(item.get("columns") or []))
+            for test, _ in _tests_of(described)
+            if test in _SINGLE_RULES or (test == "keeps_rules" and described is not item)
+        ]
+        found += [
+            f"{name}: its rules are called {options.get('name')}"
+            for test, options in _tests_of(item)
+            if test == "keeps_rules" and options.get("name") != f"{name}_keeps_its_rules"
+        ]
+    return found
+
+
+def _find_tests_without_first_step(root: Path) -> list[str]:
+    return [
+        f"{name}: {test}"
+        for name, item in _tested(root)
+        for described in (item, *(item.get("columns") or []))
+        for test, options in _tests_of(described)
+        if "First step" not in str(options.get("description", ""))
     ]
 
 
@@ -494,7 +547,7 @@ RULES = (
     _rule(
         "every table from core up has a tested key",
         reason="a row that is there twice is counted twice",
-        remedy="add the data test unique, or unique_combination, to its YAML",
+        remedy="name its key in the data test keeps_rules of its YAML",
         find=_find_models_without_key,
         bad={
             _CORE + "fct_calls.sql": "select 1 as one\n",
@@ -502,13 +555,38 @@ RULES = (
         },
     ),
     _rule(
-        "a key of a dimension has a relationships test",
+        "a key of a dimension is tested against it",
         reason="a key that finds no dimension row disappears from every joined figure",
-        remedy="add the data test relationships to the column",
-        find=_find_keys_without_relationship,
+        remedy="add the column to the references of the data test keeps_rules",
+        find=_find_keys_without_reference,
         bad={
             _CORE + "fct_calls.sql": "select 1 as agent_key\n",
             _CORE + "_fct_calls.yml": _ONE_COLUMN.format(name="agent_key", kind="varchar"),
+        },
+    ),
+    _rule(
+        "the rules of a table are one test",
+        reason="a node costs dbt more time than the engine needs for all rules of the table, and a test "
+        "is found by the name of its table",
+        remedy="write the rule into the data test keeps_rules named <table>_keeps_its_rules",
+        find=_find_scattered_rules,
+        bad={
+            _CORE + "_fct_calls.yml": (
+                "models:\n  - name: fct_calls\n    columns:\n      - name: call_key\n"
+                "        data_tests: [unique]\n"
+            )
+        },
+    ),
+    _rule(
+        "a data test says the first step",
+        reason="whoever is called at night must not have to guess where to look",
+        remedy="end its description with: First step: ... (by rule, where it has several)",
+        find=_find_tests_without_first_step,
+        bad={
+            _CORE + "_fct_calls.yml": (
+                "models:\n  - name: fct_calls\n    data_tests:\n"
+                "      - equal_sum: {description: Sums agree.}\n"
+            )
         },
     ),
     _rule(

@@ -15,3 +15,11 @@
 {% macro model_key_of(model, provider) -%}
     (coalesce({{ provider }}, '') || '/' || {{ model }})
 {%- endmacro %}
+
+{# The columns of a key as one text, for people. #}
+{% macro key_as_text(columns) -%}
+    {%- for column in columns -%}
+        {{ " || ' / ' || " if not loop.first -}}
+        coalesce(cast({{ column }} as {{ dbt.type_string() }}), 'NULL')
+    {%- endfor -%}
+{%- endmacro %}
