@@ -6,7 +6,10 @@
         ['fct_feedback', 'true'],
         ['fct_install_events', 'true'],
     ],
-    'llm_calls': [['fct_llm_calls', "origin = 'call'"]],
+    'llm_calls': [
+        ['fct_llm_calls', "origin = 'call'"],
+        ['int_llm_calls_wrapping', 'true'],
+    ],
     'audit_events': [['fct_audits', 'true']],
     'quality_scores': [['fct_quality_scores', 'true']],
     'charges': [['fct_charges', 'true']],

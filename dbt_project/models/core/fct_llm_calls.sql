@@ -1,14 +1,20 @@
 {{ config(materialized='incremental', incremental_strategy='replace_dates') }}
 
 {#
-    The only place tokens and money are counted. A usage record is a model call; an invocation without model calls is
-    its own record; a task that no invocation carries is its own (D-52). Whether an invocation has calls is decided by
-    its id over all days, so that calls which come late take over from the invocation's own figures (D-35).
+    The only place tokens and money are counted. A usage record is a model call that repeats no other; an invocation
+    without model calls is its own record; a task that no invocation carries is its own (D-52). Whether an invocation
+    has calls is decided by its id over all days, so that calls which come late take over from the invocation's own
+    figures (D-35).
 #}
 with model_calls as (
     select *
     from {{ ref('stg_llm_calls') }}
-    where {{ in_pending_dates('event_date') }}
+    where
+        {{ in_pending_dates('event_date') }}
+        and llm_call_key not in (
+            select wrappers.llm_call_key
+            from {{ ref('int_llm_calls_wrapping') }} as wrappers
+        )
 ),
 
 answers as (

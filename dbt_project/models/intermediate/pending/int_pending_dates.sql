@@ -8,7 +8,7 @@
 {%- set answer_types = "('agent_completed', 'agent_errored')" -%}
 {%- set invocation_types = "('agent_invoked', 'agent_completed', 'agent_errored')" -%}
 
-with pending_loads as (
+with recursive pending_loads as (
     select distinct load_id
     from {{ ref('stg_loads') }}
     where
@@ -128,6 +128,34 @@ events_of_changed_agents as (
             and copies.agent_id = changed_agents.agent_id
 ),
 
+-- A call below others, or one that uses the id of a span again, changes which of the calls above
+-- count, in whatever invocation they are.
+spans_above_changes as (
+    (
+        select
+            llm_call_changes.source_name,
+            llm_call_changes.span_id
+        from llm_call_changes
+        where llm_call_changes.span_id is not null
+        union
+        select
+            llm_call_changes.source_name,
+            llm_call_changes.parent_span_id as span_id
+        from llm_call_changes
+        where llm_call_changes.parent_span_id is not null
+    )
+    union
+    select
+        copies.source_name,
+        copies.parent_span_id as span_id
+    from spans_above_changes
+    inner join {{ ref('stg_llm_calls__copies') }} as copies
+        on
+            spans_above_changes.source_name = copies.source_name
+            and spans_above_changes.span_id = copies.span_id
+    where copies.parent_span_id is not null
+),
+
 changed_invocations as (
     select
         agent_event_changes.source_name,
@@ -139,6 +167,15 @@ changed_invocations as (
         llm_call_changes.source_name,
         llm_call_changes.invocation_id
     from llm_call_changes
+    union
+    select
+        copies.source_name,
+        copies.invocation_id
+    from {{ ref('stg_llm_calls__copies') }} as copies
+    inner join spans_above_changes
+        on
+            copies.source_name = spans_above_changes.source_name
+            and copies.span_id = spans_above_changes.span_id
 ),
 
 -- What hangs on a changed invocation: its other attempts, its request (whose task and user its

@@ -8,6 +8,8 @@ final as (
         llm_call_id as row_key,
         source_name,
         invocation_id,
+        span_id,
+        parent_span_id,
         event_date,
         load_id,
         row_hash
