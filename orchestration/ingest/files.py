@@ -231,7 +231,9 @@ def prepare(
     return Prepared(
         content_sha256=content_sha256,
         size_bytes=size,
-        format={"lines": "ndjson", "array": "json", "document": "json"}.get(unit_format, unit_format),
+        format={"lines": "ndjson", "array": "json", "document": "json"}.get(
+            unit_format, unit_format
+        ),
         units=tuple(
             Unit(
                 path=piece,
