@@ -75,7 +75,9 @@ def _event(
     return delivery, "agent_events", {**envelope, "properties": fields}
 
 
-def _call(delivery: int, call_id: str, invocation_id: str, timestamp: str) -> Planted:
+def _call(
+    delivery: int, call_id: str, invocation_id: str, timestamp: str, **fields: object
+) -> Planted:
     row = {
         "llm_call_id": call_id,
         "invocation_id": invocation_id,
@@ -84,7 +86,7 @@ def _call(delivery: int, call_id: str, invocation_id: str, timestamp: str) -> Pl
         "input_tokens": 100,
         "output_tokens": 10,
     }
-    return delivery, "llm_calls", row
+    return delivery, "llm_calls", {**row, **fields}
 
 
 def _agent(delivery: int, agent_id: str, agent_type_id: str, updated_at: str) -> Planted:
@@ -127,7 +129,7 @@ PLANTED: Sequence[Planted] = (
     # Known agents, unless the block is about one that is not.
     *(
         _agent(0, f"a{number}", "type", "2026-01-01T00:00:00Z")
-        for number in (1, 2, 3, 4, 5, 10, 11)
+        for number in (1, 2, 3, 4, 5, 10, 11, 12)
     ),
     # The request of an answer after midnight comes late.
     _event(0, "e1", "agent_completed", "2026-01-02T00:00:05Z", agent_id="a1", invocation_id="i1"),
@@ -181,6 +183,24 @@ PLANTED: Sequence[Planted] = (
     # A model call has no owner until the answer comes.
     _call(0, "c4", "i4", "2026-01-07T23:59:59Z"),
     _event(2, "e4", "agent_errored", "2026-01-08T00:00:01Z", agent_id="a4", invocation_id="i4"),
+    # A call of another agent lies below a call and repeats its tokens, which shows when the call
+    # between them comes.
+    _event(
+        0, "e15", "agent_completed", "2026-02-08T00:00:01Z", agent_id="a12", invocation_id="i15"
+    ),
+    _call(0, "c15", "i15", "2026-02-07T09:00:00Z", span_id="s15"),
+    _event(
+        0, "e16", "agent_completed", "2026-02-10T00:00:01Z", agent_id="a12", invocation_id="i16"
+    ),
+    _call(1, "c17", "i16", "2026-02-09T09:00:02Z", span_id="s17", parent_span_id="s16"),
+    _call(2, "c16", "i16", "2026-02-09T09:00:01Z", span_id="s16", parent_span_id="s15"),
+    # An id that named the call above is used again, so that it names no call of other invocations.
+    _event(
+        0, "e18", "agent_completed", "2026-02-12T00:00:01Z", agent_id="a12", invocation_id="i18"
+    ),
+    _call(0, "c18", "i18", "2026-02-11T09:00:00Z", span_id="s18"),
+    _call(1, "c19", "i19", "2026-02-13T09:00:00Z", parent_span_id="s18"),
+    _call(2, "c20", "i20", "2026-02-14T09:00:00Z", span_id="s18"),
     # The answer that a rating is about comes late: its load is read elsewhere.
     _event(
         0,
@@ -401,6 +421,17 @@ def test_late_model_calls_take_over_from_the_figures_of_the_answer(
         "where invocation_key = 'native:i3'"
     ).fetchall()
     assert origins == [("call",)]
+
+
+def test_calls_above_another_are_counted_until_the_last_link_between_them_comes(
+    warehouses: duckdb.DuckDBPyConnection,
+) -> None:
+    counted = warehouses.execute(
+        "select llm_call_id from increments.core.fct_llm_calls "
+        "where llm_call_id in ('c15', 'c16', 'c17', 'c18', 'c19', 'c20') order by 1"
+    ).fetchall()
+    # c17 is below c16 and c15; c18 is one of two calls that c19 may be below.
+    assert counted == [("c17",), ("c18",), ("c19",), ("c20",)]
 
 
 def _deal(extracts: Path, deliveries: Sequence[Path], chance: random.Random) -> None:
