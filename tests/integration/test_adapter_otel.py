@@ -1,7 +1,8 @@
 """What the samples of OpenTelemetry spans land as, field by field; expected values are read off the samples.
 
-Belongs here: the otel adapter. Does not belong here: which of nested model calls count (dbt unit
-tests of int_llm_calls_wrapping, and the last test here over a whole build of the facts).
+Belongs here: the otel adapter, and what of its rows the facts count. Does not belong here: nested
+model calls of other sources (dbt unit tests of int_llm_calls_wrapping), increments
+(test_facts_incremental).
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner
 
 from orchestration.contracts.streams import STREAMS
 from orchestration.ingest.ledger import read_entries
 from orchestration.ingest.load import NEW
-from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.settings import DBT_PROJECT_DIR, PROJECT_ROOT, Settings
+from orchestration.warehouse.plan import BuildPlan, write_run_inputs
 from tests.support.landing import landed, load, ndjson, put, quarantined
 
 SAMPLE = PROJECT_ROOT / "seeds" / "sample" / "otel"
@@ -621,3 +626,85 @@ def test_lines_that_are_no_spans_are_counted_and_refuse_nothing_else(settings: S
     (entry,) = read_entries(settings.lake)
     assert (entry.rows_read, entry.rows_ignored, entry.rows_quarantined) == (4, 2, 1)
     assert sorted(calls(settings, GENAI)) == [1]
+
+
+# -- what counts -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def facts(sample: Settings) -> duckdb.DuckDBPyConnection:
+    """The facts of usage and of invocations, built from the samples."""
+    entries = read_entries(sample.lake)
+    loads = frozenset(entry.load_id for entry in entries)
+    plan = BuildPlan(
+        reason="test",
+        is_nothing=False,
+        is_full_refresh=True,
+        code_fingerprint="test",
+        load_ids=loads,
+        pending_load_ids=loads,
+    )
+    write_run_inputs(sample, entries=entries, plan=plan, run_id=1, as_of=AS_OF, is_complete=True)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AGENTMART_HOME", str(sample.home))
+        environment.setenv("AGENTMART_THREADS", "2")
+        outcome = dbtRunner().invoke(
+            [
+                "build",
+                *("--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR)),
+                *("--target-path", str(sample.dbt_target), "--log-path", str(sample.dbt_target)),
+                *("--quiet", "--select", "+fct_invocations"),
+                *("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"),
+            ]
+        )
+    # dbt keeps the file open until its process ends.
+    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+    assert outcome.success, outcome.exception or outcome.result
+    return duckdb.connect(str(sample.warehouse_file), read_only=True)
+
+
+def test_tokens_and_cost_are_counted_once_however_deep_wrappers_repeat_them(
+    facts: duckdb.DuckDBPyConnection,
+) -> None:
+    counted = facts.execute(
+        "select llm_call_id, total_tokens, cost_usd from core.fct_llm_calls "
+        f"where invocation_key = 'otel:{OPENINFERENCE}' order by 1"
+    ).fetchall()
+    # Three spans report 1,100 tokens for 0.0125 USD; the embedding is a call of its own.
+    assert counted == [
+        (key(OPENINFERENCE, 5), 1100, Decimal("0.0125")),
+        (key(OPENINFERENCE, 6), 80, Decimal("0.0000016")),
+    ]
+
+
+def test_every_call_that_counts_has_the_agent_that_made_it(
+    facts: duckdb.DuckDBPyConnection,
+) -> None:
+    tokens = facts.execute(
+        "select agent_key, sum(total_tokens)::bigint from core.fct_llm_calls group by 1 order by 1"
+    ).fetchall()
+    assert tokens == [
+        ("otel:Hotel finder", 300 + 40),
+        ("otel:agent-7", 1200 + 150),
+        ("otel:batch-writer", 500 + 60),
+        # Of four calls one has only a total.
+        ("otel:reviewer", 920 + 80 + 800 + 50 + 10 + 1),
+        ("otel:router", 1000 + 100 + 80),
+        ("otel:solver", 700 + 90),
+    ]
+
+
+def test_each_agent_span_that_ended_is_one_message(facts: duckdb.DuckDBPyConnection) -> None:
+    messages = facts.execute(
+        "select agent_key, is_errored, duration_ms, llm_latency_ms from core.fct_invocations "
+        "order by agent_key, responded_at"
+    ).fetchall()
+    assert messages == [
+        ("otel:Hotel finder", False, 1750, 1000),
+        ("otel:agent-7", False, 8500, 2500),
+        ("otel:batch-writer", False, 1250, 1250),
+        ("otel:batch-writer", True, 500, 500),
+        # The leaf's 3,000 ms and the embedding's 250, without the wrappers'.
+        ("otel:router", False, 6000, 3250),
+        ("otel:solver", True, 4750, 1000),
+    ]

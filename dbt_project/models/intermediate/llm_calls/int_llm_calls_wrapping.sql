@@ -20,8 +20,8 @@ with recursive spans as (
         or parent_span_id is not null
 ),
 
--- Some producers number the spans of each invocation anew. An id that stands for several calls names
--- the one of the same invocation; an id that stands for one call may name it from any.
+-- Some producers number the spans of each invocation anew. An id that stands for several calls
+-- names the one of the same invocation; an id that stands for one call may name it from any.
 parents as (
     select
         spans.llm_call_key,
