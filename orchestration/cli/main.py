@@ -23,6 +23,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "orchestration.cli.run",
         "Run the whole pipeline once: ingest, build, audit, publish, report.",
     ),
+    "sources": (
+        "orchestration.cli.sources",
+        "Say what the declared sources would give, loading nothing.",
+    ),
     "generate": ("orchestration.cli.generate", "Write synthetic extracts of every stream."),
     "export": ("orchestration.cli.export", "Write one dataset as JSON, CSV or Parquet."),
     "report": ("orchestration.cli.report", "Make one daily, weekly or monthly report."),

@@ -161,6 +161,7 @@ def _leaf_usage(observations: list[Mapping[str, Any]]) -> tuple[int, int, Decima
     )
 
 
+@pytest.mark.skipif(not REAL.is_dir(), reason="the public traces are not part of the project")
 @pytest.mark.parametrize(
     "name",
     [
@@ -176,8 +177,6 @@ def test_the_tokens_of_a_real_trace_are_those_of_its_leaf_generations(
     settings: Settings, name: str
 ) -> None:
     path = REAL / f"{name}.json"
-    if not path.is_file():
-        pytest.skip(f"the public traces are not at {REAL}")
     (settings.landing / "langfuse" / "traces").mkdir(parents=True)
     shutil.copy(path, settings.landing / "langfuse" / "traces")
     (outcome,) = load_samples(settings).files
