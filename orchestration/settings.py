@@ -7,7 +7,8 @@ the content of extracts (contracts/) or business thresholds (seeds/reference/).
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -78,11 +79,35 @@ class Settings:
             mail_from=sender,
         )
 
-    def export_for_dbt(self) -> None:
-        """Let dbt's profile, which reads the environment, find this deployment."""
+    def export_to_children(self) -> None:
+        """Let the processes that this one starts work on the same deployment."""
         os.environ["AGENTMART_HOME"] = str(self.home)
-        os.environ["AGENTMART_THREADS"] = str(self.threads)
         os.environ["DAGSTER_HOME"] = str(self.dagster_home)
+
+    @contextmanager
+    def dbt_environment(self) -> Iterator[Mapping[str, str]]:
+        """What dbt's profile and macros read, in this process and as a mapping for another.
+
+        The profile's path is the same text for every deployment, relative to the warehouse folder, which is
+        the working folder meanwhile: dbt parses the whole project again (10 s) when a value that its
+        profile reads differs from that of its parse cache.
+        """
+        changed = {
+            "AGENTMART_HOME": str(self.home),
+            "AGENTMART_WAREHOUSE": self.warehouse_file.name,
+        }
+        before = {name: os.environ.get(name) for name in changed}
+        self.warehouse.mkdir(parents=True, exist_ok=True)
+        os.environ.update(changed)
+        try:
+            with chdir(self.warehouse):
+                yield dict(os.environ)
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
 
     @property
     def landing(self) -> Path:
@@ -107,7 +132,7 @@ class Settings:
 
     @property
     def lock_file(self) -> Path:
-        return self.warehouse / "agentmart.lock"
+        return self.warehouse / "warehouse.lock"
 
     @property
     def dagster_home(self) -> Path:

@@ -31,7 +31,7 @@ def prepare_dagster_home(settings: Settings) -> None:
     configuration = settings.dagster_home / "dagster.yaml"
     if not configuration.exists():
         configuration.write_text(_CONFIGURATION, encoding="utf-8")
-    settings.export_for_dbt()
+    settings.export_to_children()
 
 
 def open_instance(settings: Settings) -> DagsterInstance:

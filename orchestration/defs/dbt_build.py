@@ -34,9 +34,9 @@ def run_dbt_build(
     Raises:
         RunFailure: dbt could not run at all; the message holds dbt's own.
     """
-    settings.export_for_dbt()
     _share_parse_cache(settings)
-    outcome = dbtRunner().invoke(_arguments(settings, is_full_refresh, select))
+    with settings.dbt_environment():
+        outcome = dbtRunner().invoke(_arguments(settings, is_full_refresh, select))
     # dbt keeps the file open for its next command; publishing attaches it in this process.
     DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
     if outcome.exception is not None or outcome.result is None:
@@ -58,6 +58,7 @@ def _arguments(settings: Settings, is_full_refresh: bool, select: Sequence[str])
     places += ["--target-path", artifacts, "--log-path", artifacts, "--log-level-file", "info"]
     extent = ["--full-refresh"] if is_full_refresh else _WITHOUT_REFERENCE_DATA
     chosen = ["--select", *select] if select else []
+    places += ["--threads", str(settings.threads)]
     return [*_BUILD, *places, *extent, *chosen]
 
 

@@ -29,9 +29,7 @@ class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
     run_key: str = ""
 
     def settings(self) -> Settings:
-        settings = Settings.load()
-        settings.export_for_dbt()
-        return settings
+        return Settings.load()
 
     def landing_folder(self) -> Path:
         return Path(self.landing) if self.landing else self.settings().landing

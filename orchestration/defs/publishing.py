@@ -11,7 +11,7 @@ from orchestration.defs.deployment import Deployment
 from orchestration.defs.ingestion import OWNERS
 from orchestration.defs.transformation import WAREHOUSE_POOL, warehouse_models
 from orchestration.warehouse.build import publish_candidate
-from orchestration.warehouse.lock import warehouse_lock
+from orchestration.warehouse.lock import exclusive_lock
 
 
 @dg.asset(
@@ -27,7 +27,7 @@ def published_database(
 ) -> dg.MaterializeResult[Any]:
     """The read-only database and the same tables as Parquet, swapped in as one."""
     current = deployment.current_run(context.run_id)
-    with warehouse_lock(current.settings.lock_file, on_wait=context.log.info):
+    with exclusive_lock(current.settings.lock_file, on_wait=context.log.info):
         result = publish_candidate(current)
     return dg.MaterializeResult(
         metadata={

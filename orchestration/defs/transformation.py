@@ -16,7 +16,7 @@ from orchestration.defs.deployment import Deployment
 from orchestration.defs.ingestion import OWNERS
 from orchestration.settings import DBT_PROJECT_DIR
 from orchestration.warehouse.build import finish_build, prepare_build
-from orchestration.warehouse.lock import warehouse_lock
+from orchestration.warehouse.lock import exclusive_lock
 from orchestration.warehouse.manifest import MANIFEST_FILE
 
 WAREHOUSE_POOL = "warehouse"
@@ -63,7 +63,7 @@ def warehouse_models(
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Build the candidate: every model that is selected, and every data test on them."""
     current = deployment.current_run(context.run_id)
-    with warehouse_lock(current.settings.lock_file, on_wait=context.log.info):
+    with exclusive_lock(current.settings.lock_file, on_wait=context.log.info):
         is_complete = context.selected_asset_keys == context.assets_def.keys
         plan = prepare_build(current, is_complete=is_complete)
         context.log.info(f"Building because {plan.reason}.")

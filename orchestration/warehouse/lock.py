@@ -1,4 +1,4 @@
-"""The lock that lets one process at a time write the warehouse file.
+"""The lock that lets one process at a time write the warehouse file, or parse the project.
 
 DuckDB lets one process write a file and then no other read it. The operating system frees this lock when
 its owner dies, so a killed run never blocks the next one (a Dagster pool slot would stay taken).
@@ -16,7 +16,7 @@ from pathlib import Path
 
 
 @contextmanager
-def warehouse_lock(path: Path, *, on_wait: Callable[[str], object]) -> Iterator[None]:
+def exclusive_lock(path: Path, *, on_wait: Callable[[str], object]) -> Iterator[None]:
     """Hold the lock; while another process has it, say so through ``on_wait`` and wait."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
@@ -25,7 +25,7 @@ def warehouse_lock(path: Path, *, on_wait: Callable[[str], object]) -> Iterator[
         except BlockingIOError:
             file.seek(0)
             owner = file.read().strip() or "unknown"
-            on_wait(f"The warehouse is in use by process {owner}; waiting until it is done.")
+            on_wait(f"{path.stem} is in use by process {owner}; waiting until it is done.")
             fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         file.truncate()

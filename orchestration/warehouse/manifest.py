@@ -20,6 +20,7 @@ from orchestration.errors import RunFailure
 from orchestration.settings import DBT_PROJECT_DIR, PROJECT_ROOT, Settings
 from orchestration.state.store import Audit
 from orchestration.warehouse.duckdb import PublishedTable
+from orchestration.warehouse.lock import exclusive_lock
 
 MANIFEST_FILE = DBT_PROJECT_DIR / "target" / "manifest.json"
 DBT_EXECUTABLE = str(Path(sys.executable).with_name("dbt"))
@@ -53,34 +54,34 @@ def prepare_manifest(settings: Settings) -> None:
         RunFailure: dbt cannot parse the project; the message holds dbt's own.
     """
     digest = _digest_of_project()
-    if MANIFEST_FILE.exists() and _STAMP.exists() and _STAMP.read_text() == digest:
-        return
-    settings.export_for_dbt()
-    scratch = MANIFEST_FILE.parent.with_name(f".target-{os.getpid()}")
+    MANIFEST_FILE.parent.mkdir(exist_ok=True)
+    # Two commands at once in a fresh clone parse once.
+    with exclusive_lock(MANIFEST_FILE.with_name("parse.lock"), on_wait=lambda _: None):
+        if not (MANIFEST_FILE.exists() and _STAMP.exists() and _STAMP.read_text() == digest):
+            _parse(settings, digest)
+
+
+def _parse(settings: Settings, digest: str) -> None:
+    scratch = MANIFEST_FILE.parent / "parse"
+    project = str(DBT_PROJECT_DIR)
+    command = [DBT_EXECUTABLE, "--quiet", "parse", "--project-dir", project]
+    command += [
+        "--profiles-dir",
+        project,
+        "--target-path",
+        str(scratch),
+        "--log-path",
+        str(scratch),
+    ]
     try:
-        finished = subprocess.run(
-            [
-                DBT_EXECUTABLE,
-                "--quiet",
-                "parse",
-                "--project-dir",
-                str(DBT_PROJECT_DIR),
-                "--profiles-dir",
-                str(DBT_PROJECT_DIR),
-                "--target-path",
-                str(scratch),
-                "--log-path",
-                str(scratch),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        with settings.dbt_environment() as environment:
+            finished = subprocess.run(
+                command, env=environment, capture_output=True, text=True, check=False
+            )
         if finished.returncode != 0:
             raise RunFailure(
                 f"dbt cannot parse {DBT_PROJECT_DIR}: {(finished.stdout + finished.stderr).strip()}"
             )
-        MANIFEST_FILE.parent.mkdir(exist_ok=True)
         for artifact in ("partial_parse.msgpack", "manifest.json"):
             (scratch / artifact).replace(MANIFEST_FILE.parent / artifact)
         _STAMP.write_text(digest)

@@ -6,11 +6,11 @@ import signal
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
-from orchestration.warehouse.lock import warehouse_lock
+from orchestration.warehouse.lock import exclusive_lock
 
 
 def _hold(path: Path, is_held: Event) -> None:
-    with warehouse_lock(path, on_wait=lambda _: None):
+    with exclusive_lock(path, on_wait=lambda _: None):
         is_held.set()
         signal.pause()
 
@@ -31,9 +31,7 @@ def test_a_second_process_waits_says_who_it_waits_for_and_goes_on_when_the_owner
         assert owner.pid is not None
         os.kill(owner.pid, signal.SIGKILL)
 
-    with warehouse_lock(path, on_wait=kill_the_owner):
-        assert said == [
-            f"The warehouse is in use by process {owner.pid}; waiting until it is done."
-        ]
+    with exclusive_lock(path, on_wait=kill_the_owner):
+        assert said == [f"agentmart is in use by process {owner.pid}; waiting until it is done."]
         assert path.read_text() == str(os.getpid())
     owner.join()
