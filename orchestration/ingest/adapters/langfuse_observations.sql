@@ -9,7 +9,8 @@
 --
 -- A trace is one message: its root observation begins and ends it, and all model calls and tools below belong
 -- to it. Ids are made of the trace's, so a trace with several roots is still one message; agents called within
--- it are parts of it. Only what a row says by itself decides, so that files may cut a trace anywhere.
+-- it are parts of it. Files may cut a trace anywhere: what has its parent in no row of the file only says when
+-- the message began at the latest, unless it is an agent: its parent may be a span that Langfuse never got.
 -- An observation that is still open has no end yet: it comes again in a later file.
 -- Rows of Langfuse's own evaluators (environments `langfuse-...`) are no messages of an agent.
 -- Tenant, publisher and agent may stand in the metadata; the agent is else the trace's name.
@@ -18,7 +19,9 @@
 --
 -- table: observations
 select
-    *,
+    * exclude (known_id, known_trace_id),
+    parent_id is null and may_be_message as is_root,
+    parent_id is not null and known_id is null and may_be_message as is_orphan,
     coalesce(
         case
             when coalesce(
@@ -37,32 +40,35 @@ from (
         nullif(end_time::varchar, '') is not null as is_ended,
         coalesce(level, '') = 'ERROR' as is_error,
         type in ('GENERATION', 'EMBEDDING') as is_model_call,
+        type in ('AGENT', 'SPAN', 'CHAIN', 'GENERATION', 'EMBEDDING') as may_be_message,
         try_cast(latency as double) as raw_latency,
         ms_between(utc(start_time), utc(end_time)) as passed_ms
     from raw_rows
     where not starts_with(coalesce(environment, ''), 'langfuse-')
-)
+) as rows_of_agents
+left join (
+    select distinct
+        trace_id as known_trace_id,
+        id as known_id
+    from raw_rows
+) as known
+    on rows_of_agents.trace_id = known.known_trace_id and rows_of_agents.parent_id = known.known_id
 
 -- stream: agent_events
 with events as (
     select
         *,
         unnest(list_filter([
-            case when is_root then 'agent_invoked' end,
+            case when is_root or is_orphan then 'agent_invoked' end,
             case
-                when is_root and is_ended and is_error then 'agent_errored'
-                when is_root and is_ended then 'agent_completed'
+                when not is_ended or not (is_root or (is_orphan and type = 'AGENT')) then null
+                when is_error then 'agent_errored'
+                else 'agent_completed'
             end,
             case when type = 'TOOL' then 'tool_called' end,
             case when type = 'TOOL' and is_error then 'tool_failed' end
         ], lambda event_type: event_type is not null)) as event_type
-    from (
-        select
-            *,
-            parent_id is null
-            and type in ('AGENT', 'SPAN', 'CHAIN', 'GENERATION', 'EMBEDDING') as is_root
-        from observations
-    )
+    from observations
 )
 
 select
@@ -75,7 +81,7 @@ select
     end as id,
     event_type,
     coalesce(
-        member(metadata, '$.agent_id'), nullif(trace_name, ''), case when is_root then name end
+        member(metadata, '$.agent_id'), nullif(trace_name, ''), case when type <> 'TOOL' then name end
     ) as agent_id,
     member(metadata, '$.publisher_id') as publisher_id,
     member(metadata, '$.tenant_id') as tenant_id,
@@ -84,9 +90,9 @@ select
         else end_time
     end::varchar as "timestamp",
     trace_id as invocation_id,
-    case when is_root then session_id end as conversation_id,
-    case when is_root then session_id end as session_id,
-    case when is_root then user_id end as user_id,
+    case when type <> 'TOOL' then session_id end as conversation_id,
+    case when type <> 'TOOL' then session_id end as session_id,
+    case when type <> 'TOOL' then user_id end as user_id,
     case
         when event_type in ('agent_completed', 'agent_errored')
             then coalesce(nullif(version, ''), release)
@@ -95,8 +101,8 @@ select
     case
         when event_type in ('agent_errored', 'tool_failed') then error_class(status_message)
     end as error_type,
-    case when not is_root then regexp_replace(name, '^execute_tool ', '') end as tool_name,
-    case when not is_root then id end as tool_call_id,
+    case when type = 'TOOL' then regexp_replace(name, '^execute_tool ', '') end as tool_name,
+    case when type = 'TOOL' then id end as tool_call_id,
     nullif(environment, '') as environment
 from events
 

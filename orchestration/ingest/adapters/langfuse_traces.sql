@@ -11,7 +11,8 @@
 -- private: *
 --
 -- Means the same as the export of observations, whose names differ: see langfuse_observations and
--- langfuse_scores. As the whole trace is at hand, its first root begins the message and its last one ends it.
+-- langfuse_scores. As the whole trace is at hand, its first root begins the message and its last one ends it;
+-- a root is what has its parent nowhere in the trace.
 --
 -- table: traces
 select
@@ -30,7 +31,7 @@ where not starts_with(coalesce(inner_environment, environment, ''), 'langfuse-')
 
 -- table: observations
 select
-    * exclude (observation),
+    * exclude (observation, known_ids),
     observation.id as observation_id,
     observation.type as type,
     nullif(observation.parentobservationid, '') as parent_id,
@@ -40,7 +41,10 @@ select
     coalesce(observation.level, '') = 'ERROR' as is_error,
     error_class(observation.statusmessage) as error_type,
     observation.type in ('GENERATION', 'EMBEDDING') as is_model_call,
-    nullif(observation.parentobservationid, '') is null
+    (
+        nullif(observation.parentobservationid, '') is null
+        or not list_contains(known_ids, observation.parentobservationid)
+    )
     and observation.type in ('AGENT', 'SPAN', 'CHAIN', 'GENERATION', 'EMBEDDING') as is_root,
     coalesce(observation.model, observation.providedmodelname) as model,
     observation.metadata as metadata,
@@ -59,15 +63,21 @@ select
     )::varchar as latency_ms
 from (
     select
-        * exclude (observations),
-        unnest(from_json(observations, '[{
-            "id": "VARCHAR", "type": "VARCHAR", "parentObservationId": "VARCHAR", "name": "VARCHAR",
-            "startTime": "VARCHAR", "endTime": "VARCHAR", "level": "VARCHAR",
-            "statusMessage": "VARCHAR", "model": "VARCHAR", "providedModelName": "VARCHAR",
-            "metadata": "VARCHAR", "totalCost": "VARCHAR", "costDetails": "VARCHAR",
-            "usageDetails": "VARCHAR", "latency": "VARCHAR"
-        }]')) as observation
-    from traces
+        * exclude (listed),
+        list_transform(listed, lambda one: one.id) as known_ids,
+        unnest(listed) as observation
+    from (
+        select
+            * exclude (observations),
+            from_json(observations, '[{
+                "id": "VARCHAR", "type": "VARCHAR", "parentObservationId": "VARCHAR", "name": "VARCHAR",
+                "startTime": "VARCHAR", "endTime": "VARCHAR", "level": "VARCHAR",
+                "statusMessage": "VARCHAR", "model": "VARCHAR", "providedModelName": "VARCHAR",
+                "metadata": "VARCHAR", "totalCost": "VARCHAR", "costDetails": "VARCHAR",
+                "usageDetails": "VARCHAR", "latency": "VARCHAR"
+            }]') as listed
+        from traces
+    )
 )
 
 -- table: trace_scores
