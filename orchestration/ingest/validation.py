@@ -484,7 +484,8 @@ def _value_rules(stream: Stream, field: Field, *, is_text: bool) -> list[Rule]:
     if field.kind in (Kind.TIME, Kind.DATE):
         what = "a time: ISO 8601, or epoch s, ms, us or ns" if field.kind is Kind.TIME else "a date"
         # The engine knows years before 1 and after 9999; Python and most readers do not.
-        is_no_time = f"({is_unread} or {typed} < timestamp '0001-01-01' or {typed} >= timestamp '10000-01-01')"
+        first, end = "timestamp '0001-01-01'", "timestamp '10000-01-01'"
+        is_no_time = f"({is_unread} or {typed} < {first} or {typed} >= {end})"
         rule(Reason.BAD_TIME, text=f"must be {what}", condition=is_no_time, suspicion=is_no_time)
         return found
     if field.kind is Kind.COUNT and is_text:

@@ -23,6 +23,7 @@ from orchestration.warehouse.manifest import (
 )
 from orchestration.warehouse.plan import (
     BuildPlan,
+    built_by,
     fingerprint_code,
     plan_build,
     read_candidate,
@@ -49,7 +50,7 @@ def plan_of(current: CurrentRun) -> BuildPlan:
         last=current.store.last_publication(),
         as_of=current.run.as_of,
         code_fingerprint=fingerprint_code(PROJECT_ROOT),
-        warehouse_exists=current.settings.warehouse_file.exists(),
+        built_by=built_by(current.settings),
     )
 
 

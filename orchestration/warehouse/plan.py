@@ -22,6 +22,9 @@ from orchestration.ingest.ledger import LedgerEntry
 from orchestration.settings import Settings
 from orchestration.state.store import Publication
 
+# Stands for the code of a file of which only some models were rebuilt in full: the next build of all is full.
+_PARTLY_REBUILT = "partly rebuilt"
+
 # What decides which rows a model makes. Tests and docs do not; changing them never rebuilds anything.
 _CODE = (
     "dbt_project/models",
@@ -60,18 +63,21 @@ def plan_build(
     last: Publication | None,
     as_of: datetime,
     code_fingerprint: str,
-    warehouse_exists: bool,
+    built_by: str | None,
 ) -> BuildPlan:
-    """Compare what is loaded with what is published."""
+    """Compare what is loaded with what is published.
+
+    ``built_by`` is the fingerprint of the code that made the warehouse file, None when there is none.
+    """
     load_ids = frozenset(entry.load_id for entry in entries)
     published = last.load_ids if last else frozenset()
     pending = load_ids - published
     is_full_refresh = True
     if last is None:
         reason = "nothing is published yet"
-    elif not warehouse_exists:
+    elif built_by is None:
         reason = "the warehouse file is missing"
-    elif last.code_fingerprint != code_fingerprint:
+    elif {last.code_fingerprint, built_by} != {code_fingerprint}:
         reason = "the models or the reference data changed"
     elif published - load_ids:
         # A load was taken back (erasure): its rows can be in any fact of its dates and beyond.
@@ -135,7 +141,11 @@ def write_run_inputs(
         settings,
         Candidate(
             run_id=run_id,
-            code_fingerprint=plan.code_fingerprint,
+            code_fingerprint=(
+                plan.code_fingerprint
+                if is_complete or not plan.is_full_refresh
+                else _PARTLY_REBUILT
+            ),
             is_complete=is_complete,
             load_ids=plan.load_ids,
         ),
@@ -251,6 +261,18 @@ def write_run_inputs(
                 "row_count": "bigint",
             },
         )
+
+
+def built_by(settings: Settings) -> str | None:
+    """The fingerprint of the code that made the warehouse file; None when there is no file.
+
+    After a build with changed code failed its audit and the change was taken back, this is what tells that
+    the file is not what the last publication says.
+    """
+    path = settings.run_inputs / "candidate.json"
+    if not settings.warehouse_file.exists() or not path.exists():
+        return None
+    return str(json.loads(path.read_text(encoding="utf-8"))["code_fingerprint"])
 
 
 def read_candidate(settings: Settings, *, run_id: int) -> Candidate:

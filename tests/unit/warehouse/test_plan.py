@@ -13,6 +13,7 @@ from orchestration.settings import Settings
 from orchestration.state.store import Publication
 from orchestration.warehouse.plan import (
     BuildPlan,
+    built_by,
     fingerprint_code,
     plan_build,
     read_candidate,
@@ -42,14 +43,14 @@ def _plan(
     *,
     as_of: datetime = AS_OF,
     code: str = "code",
-    warehouse_exists: bool = True,
+    made_by: str | None = "code",
 ) -> BuildPlan:
     return plan_build(
         entries=entries,
         last=last,
         as_of=as_of,
         code_fingerprint=code,
-        warehouse_exists=warehouse_exists,
+        built_by=made_by,
     )
 
 
@@ -82,10 +83,17 @@ def test_a_partial_publication_is_completed() -> None:
     [
         _plan([ONE, TWO], None),
         _plan([ONE, TWO], _published(), code="changed"),
-        _plan([ONE, TWO], _published(), warehouse_exists=False),
+        _plan([ONE, TWO], _published(), made_by="a change that was taken back"),
+        _plan([ONE, TWO], _published(), made_by=None),
         _plan([ONE], _published()),
     ],
-    ids=["nothing published", "code changed", "warehouse lost", "a published load is gone"],
+    ids=[
+        "nothing published",
+        "code changed",
+        "built by other code",
+        "warehouse lost",
+        "a published load is gone",
+    ],
 )
 def test_everything_is_rebuilt_when_the_warehouse_cannot_be_trusted(plan: BuildPlan) -> None:
     assert plan.is_full_refresh
@@ -157,3 +165,21 @@ def test_a_candidate_that_another_run_rebuilt_is_not_published(tmp_path: Path) -
     assert read_candidate(settings, run_id=1).load_ids == {"one"}
     with pytest.raises(RunFailure, match="run 1 rebuilt the warehouse"):
         read_candidate(settings, run_id=2)
+
+
+@pytest.mark.parametrize(("is_complete", "expected"), [(True, "code"), (False, "partly rebuilt")])
+def test_a_full_refresh_of_some_models_does_not_pass_for_one_of_all(
+    tmp_path: Path, is_complete: bool, expected: str
+) -> None:
+    settings = Settings(home=tmp_path)
+    settings.warehouse.mkdir()
+    settings.warehouse_file.touch()
+    write_run_inputs(
+        settings,
+        entries=[ONE],
+        plan=_plan([ONE], None),
+        run_id=1,
+        as_of=AS_OF,
+        is_complete=is_complete,
+    )
+    assert built_by(settings) == expected
