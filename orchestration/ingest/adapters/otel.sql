@@ -638,6 +638,14 @@ named as (
             case when is_agent then coalesce(entity, nullif(trim(regexp_replace(name, '^invoke_agent\b', '')), '')) end
         ) as own_agent_id
     from otel_spans
+),
+
+whole_traces as (
+    select
+        trace_id,
+        span_id
+    from otel_invocations
+    where is_of_whole_trace
 )
 
 select
@@ -711,10 +719,11 @@ left join otel_invocations as own
     on
         spans.trace_id = own.trace_id
         and spans.span_id = own.span_id
+left join whole_traces on spans.trace_id = whole_traces.trace_id
 left join otel_invocations as above
     on
         spans.trace_id = above.trace_id
-        and (above.is_of_whole_trace or otel_places.agent_span_id = above.span_id)
+        and coalesce(otel_places.agent_span_id, whole_traces.span_id) = above.span_id
 left join named as agents
     on
         above.trace_id = agents.trace_id
