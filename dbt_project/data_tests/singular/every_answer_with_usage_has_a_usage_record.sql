@@ -1,5 +1,6 @@
 -- The other side of "never twice": an answer that names tokens or a cost is in fct_llm_calls by itself
--- or by the model calls of its invocation, unless those repeat what calls of other invocations report.
+-- or by the model calls of its invocation, unless those repeat what calls of other invocations
+-- report.
 with answers as (
     select *
     from {{ ref('int_invocations_resolved') }}

@@ -503,8 +503,8 @@ kinds as (
 select
     *,
     span_kind = 'agent' as is_agent,
-    -- A span of any kind that names a model and carries usage is a model call; whether it only repeats the usage of calls
-    -- below it is decided in the warehouse, when all files are in.
+    -- A span of any kind that names a model and carries usage is a model call; whether it only repeats the usage of
+    -- calls below it is decided in the warehouse, when all files are in.
     span_kind = 'model' or (model is not null and has_usage) as is_model
 from kinds
 qualify row_number() over (
@@ -802,8 +802,8 @@ where
 
 -- stream: llm_calls
 -- Input includes what was read from and written to a cache. A span whose cache counts exceed its input, or whose total
--- is only reached with them, reports input without them, and they are added. A part that is missing follows from the total;
--- a total alone says nothing of its parts and is kept beside the row.
+-- is only reached with them, reports input without them, and they are added. A part that is missing follows from the
+-- total; a total alone says nothing of its parts and is kept beside the row.
 with counted as (
     select
         *,
