@@ -72,6 +72,7 @@ test-fast:
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dbt_project/target dbt_project/logs
 
+# The last step parses the dbt project, which the first run would otherwise wait 10 s for.
 # uv builds the environment in seconds where pip takes minutes. It is itself installed from the lock, checked by
 # its hash, into an environment of its own that is thrown away. An interpreter may come without ensurepip
 # (Debian leaves it to python3-venv), so any other one may serve for this step.
@@ -90,5 +91,6 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	"$$uv" venv --quiet --clear --python "$(PYTHON)" $(VENV); \
 	"$$uv" pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock; \
 	"$$uv" pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --no-index --editable .; \
+	$(BIN)/python -m orchestration.warehouse.manifest; \
 	touch $@; \
 	echo "environment: $$((SECONDS - started)) s"

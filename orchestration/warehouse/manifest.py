@@ -180,3 +180,7 @@ def _digest_of_project() -> str:
                 digest.update(str(path.relative_to(PROJECT_ROOT)).encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    prepare_manifest(Settings.load())
