@@ -43,11 +43,16 @@ ADAPTER_MACROS = (
             when regexp_matches(lower(key), '^(input|prompt)') then 'input_part'
             when regexp_matches(lower(key), '^(output|completion)') then 'output_part'
         end""",
+    # The members of a usage map with what they count.
+    r"""create or replace temp macro usage_members(document) as
+        list_transform(plain_members(document), lambda m: {
+            'kind': usage_class(m.key),
+            'value': try_cast(try_cast(m.value as decimal(38, 9)) as bigint)
+        })""",
     # The sum of the members of some classes; null when there is none.
-    r"""create or replace temp macro usage_sum(members, classes) as
+    r"""create or replace temp macro usage_sum(members, kinds) as
         list_sum(list_transform(
-            list_filter(members, lambda m: list_contains(classes, usage_class(m.key))),
-            lambda m: try_cast(try_cast(m.value as decimal(38, 9)) as bigint)
+            list_filter(members, lambda m: list_contains(kinds, m.kind)), lambda m: m.value
         ))::bigint""",
     # A usage map by class. `..._parts` are what may stand inside the plain count or beside it.
     r"""create or replace temp macro usage_counts(members) as {

@@ -215,7 +215,9 @@ def _section_with_defaults(
 ) -> tuple[str, dict[str, str]]:
     if task.adapter.is_native:
         return section.sql, rows.columns
-    described = connection.execute(f"describe {section.sql}").fetchall()
+    # The checks name a value many times; as an expression it would be computed each time.
+    connection.execute(f"create or replace temp table raw_section as {section.sql}")
+    described = connection.execute("describe raw_section").fetchall()
     columns = {str(row[0]): str(row[1]) for row in described}
     known = {stream_field.name for stream_field in section.stream.all_fields}
     outputs = []
@@ -230,7 +232,7 @@ def _section_with_defaults(
         if column in known and column not in columns:
             outputs.append(f"{sql.text(default)} as {sql.name(column)}")
             columns[column] = "VARCHAR"
-    return f"select {', '.join(outputs)} from ({section.sql})", columns
+    return f"select {', '.join(outputs)} from raw_section", columns
 
 
 def lake_columns(stream: Stream) -> str:

@@ -17,42 +17,51 @@
 -- A latency is in seconds or in milliseconds, by the age of the export: the row's own times tell, else those
 -- of the file's other rows, else it is seconds. Without a latency the times are the duration.
 --
+-- table: readings
+select
+    * replace (nested_text(metadata) as metadata),
+    nullif(parent_observation_id, '') as parent_id,
+    nullif(end_time::varchar, '') is not null as is_ended,
+    coalesce(level, '') = 'ERROR' as is_error,
+    type in ('GENERATION', 'EMBEDDING') as is_model_call,
+    type in ('AGENT', 'SPAN', 'CHAIN', 'GENERATION', 'EMBEDDING') as may_be_message,
+    try_cast(latency as double) as raw_latency,
+    ms_between(utc(start_time), utc(end_time)) as passed_ms,
+    plain_members(nested_text(cost_details)) as costs,
+    usage_members(nested_text(usage_details)) as usage
+from raw_rows
+where not starts_with(coalesce(environment, ''), 'langfuse-')
+
+-- table: units
+select
+    count(*) filter (where is_in_ms(raw_latency, passed_ms))
+    > count(*) filter (where not is_in_ms(raw_latency, passed_ms)) as are_mostly_ms
+from readings
+
 -- table: observations
 select
-    * exclude (known_id, known_trace_id),
-    parent_id is null and may_be_message as is_root,
-    parent_id is not null and known_id is null and may_be_message as is_orphan,
+    readings.* exclude (usage),
+    readings.parent_id is null and readings.may_be_message as is_root,
+    readings.parent_id is not null and parents.id is null and readings.may_be_message as is_orphan,
+    usage_counts(readings.usage) as counts,
     coalesce(
         case
             when coalesce(
-                is_in_ms(raw_latency, passed_ms),
-                count(*) filter (where is_in_ms(raw_latency, passed_ms)) over ()
-                > count(*) filter (where not is_in_ms(raw_latency, passed_ms)) over ()
-            ) then raw_latency
-            else raw_latency * 1000
+                is_in_ms(readings.raw_latency, readings.passed_ms), units.are_mostly_ms
+            ) then readings.raw_latency
+            else readings.raw_latency * 1000
         end,
-        passed_ms
+        readings.passed_ms
     )::varchar as latency_ms
-from (
-    select
-        * replace (nested_text(metadata) as metadata),
-        nullif(parent_observation_id, '') as parent_id,
-        nullif(end_time::varchar, '') is not null as is_ended,
-        coalesce(level, '') = 'ERROR' as is_error,
-        type in ('GENERATION', 'EMBEDDING') as is_model_call,
-        type in ('AGENT', 'SPAN', 'CHAIN', 'GENERATION', 'EMBEDDING') as may_be_message,
-        try_cast(latency as double) as raw_latency,
-        ms_between(utc(start_time), utc(end_time)) as passed_ms
-    from raw_rows
-    where not starts_with(coalesce(environment, ''), 'langfuse-')
-) as rows_of_agents
+from readings
+cross join units
 left join (
     select distinct
-        trace_id as known_trace_id,
-        id as known_id
-    from raw_rows
-) as known
-    on rows_of_agents.trace_id = known.known_trace_id and rows_of_agents.parent_id = known.known_id
+        trace_id,
+        id
+    from readings
+) as parents
+    on readings.trace_id = parents.trace_id and readings.parent_id = parents.id
 
 -- stream: agent_events
 with events as (
@@ -143,14 +152,8 @@ calls as (
         *,
         usage_input(counts) as input_tokens,
         usage_output(counts) as output_tokens
-    from (
-        select
-            *,
-            usage_counts(plain_members(nested_text(usage_details))) as counts,
-            plain_members(nested_text(cost_details)) as costs
-        from observations
-        where is_model_call
-    )
+    from observations
+    where is_model_call
 )
 
 select

@@ -50,7 +50,7 @@ select
     observation.metadata as metadata,
     observation.totalcost as total_cost,
     plain_members(observation.costdetails) as costs,
-    usage_counts(plain_members(observation.usagedetails)) as counts,
+    usage_members(observation.usagedetails) as usage,
     coalesce(
         case
             when coalesce(is_in_ms(
@@ -244,8 +244,13 @@ calls as (
         *,
         usage_input(counts) as input_tokens,
         usage_output(counts) as output_tokens
-    from observations
-    where is_model_call
+    from (
+        select
+            *,
+            usage_counts(usage) as counts
+        from observations
+        where is_model_call
+    )
 )
 
 select
