@@ -196,7 +196,7 @@ def put(settings: Settings, path: str, content: bytes) -> Path:
     """Write a file below the landing folder; .gz compresses."""
     is_gzip = path.endswith(".gz")
     return put_bytes(
-        settings, path, gzip.compress(content, mtime=0, mtime=0) if is_gzip else content
+        settings, path, gzip.compress(content, mtime=0) if is_gzip else content
     )
 
 
