@@ -18,7 +18,7 @@ DEFAULT_UNTIL = "2026-03-02T06:00:00Z"
 
 @click.command(
     name="generate",
-    epilog="Example: agentmart generate --out data/landing --events 120000 --days 60 --seed 7",
+    epilog="Example: agentmart generate --out data/landing --events 40000 --days 60 --seed 7",
 )
 @click.option(
     "--out",
@@ -29,7 +29,7 @@ DEFAULT_UNTIL = "2026-03-02T06:00:00Z"
 @click.option(
     "--events",
     type=click.IntRange(min=1),
-    default=120_000,
+    default=40_000,
     show_default=True,
     help="About how many agent events to write.",
 )

@@ -201,7 +201,7 @@ def _create_functions(connection: duckdb.DuckDBPyConnection) -> int:
         try:
             connection.execute(ddl)
             connection.execute(
-                f"select * from {_name(name)}('platform', date '2000-01-01', date '2000-01-02') limit 0"
+                f"describe from {_name(name)}('platform', date '2000-01-01', date '2000-01-02')"
             )
         except duckdb.Error as error:
             raise RunFailure(
