@@ -36,7 +36,7 @@ run: $(VENV)/.installed
 test: $(VENV)/.installed
 	@started=$$SECONDS; \
 	$(MAKE) $(TOGETHER) lint-python lint-types lint-sql lint-yaml; \
-	$(BIN)/pytest -n $(WORKERS) tests; \
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile tests; \
 	echo "make test: $$((SECONDS - started)) s"
 
 .PHONY: check

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
 
+from orchestration.warehouse.lock import exclusive_lock
 from tests.support.command_line import Finished, agentmart
 
 AS_OF = "2026-03-02T06:00:00Z"
@@ -28,24 +30,28 @@ class DeploymentUnderTest:
 
 
 @pytest.fixture(scope="session")
-def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[DeploymentUnderTest, Finished]:
-    """Forty days of 6,000 generated events, loaded, built and published once."""
-    deployment = DeploymentUnderTest(tmp_path_factory.mktemp("deployment") / "home")
-    made = deployment(
-        "generate",
-        "--out",
-        str(deployment.home / "landing"),
-        "--events",
-        "6000",
-        "--days",
-        "40",
-        "--until",
-        AS_OF,
-    )
+def first_run(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> tuple[DeploymentUnderTest, Finished]:
+    """Forty days of 6,000 generated events, loaded, built and published once for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base if worker_id == "master" else base.parent) / "deployment"
+    shared.mkdir(exist_ok=True)
+    deployment, printed = DeploymentUnderTest(shared / "home"), shared / "run.json"
+    with exclusive_lock(shared / "deployment.lock", on_wait=lambda _: None):
+        if not printed.exists():
+            printed.write_text(json.dumps(asdict(_run_once(deployment))))
+    return deployment, Finished(**json.loads(printed.read_text()))
+
+
+def _run_once(deployment: DeploymentUnderTest) -> Finished:
+    landing = str(deployment.home / "landing")
+    size = ("--events", "6000", "--days", "40", "--until", AS_OF)
+    made = deployment("generate", "--out", landing, *size)
     assert made.exit_code == 0, made.stderr
     finished = deployment("run", "--as-of", AS_OF)
     assert finished.exit_code == 0, finished.stdout + finished.stderr
-    return deployment, finished
+    return finished
 
 
 @pytest.fixture(scope="session")
