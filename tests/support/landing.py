@@ -195,9 +195,7 @@ def put_bytes(settings: Settings, path: str, content: bytes) -> Path:
 def put(settings: Settings, path: str, content: bytes) -> Path:
     """Write a file below the landing folder; .gz compresses."""
     is_gzip = path.endswith(".gz")
-    return put_bytes(
-        settings, path, gzip.compress(content, mtime=0) if is_gzip else content
-    )
+    return put_bytes(settings, path, gzip.compress(content, mtime=0) if is_gzip else content)
 
 
 def put_with_duckdb(settings: Settings, path: str, rows: Sequence[Row]) -> Path:
