@@ -56,7 +56,9 @@ def _runs(settings: Settings) -> Iterator[str]:
         for audit in store.audits_of(run.run_id):
             if audit.status not in ("pass", "warn", "skipped"):
                 where = f"{audit.check_name} on {audit.model_name}"
-                yield f"        {audit.status}: {where}: {audit.message or 'no message'}"
+                # dbt's errors span many lines; the first words name the cause.
+                why = " ".join((audit.message or "no message").split())[:300]
+                yield f"        {audit.status}: {where}: {why}"
 
 
 def _marts(settings: Settings) -> Iterator[str]:

@@ -134,6 +134,16 @@ final as (
         on
             canonical.model = ranked_vendors.model
             and ranked_vendors.vendor_rank = 1
+    union all
+    -- What usage without a model name counts under in the marts.
+    select
+        'unknown' as model_key,
+        'unknown',  -- noqa: AL03
+        null,  -- noqa: AL03
+        null as vendor,
+        null as price_model,
+        null as price_match,
+        false as is_listed
 )
 
 select *
