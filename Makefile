@@ -66,7 +66,7 @@ lint-yaml:
 	@$(BIN)/yamllint --strict .
 
 test-fast:
-	@$(BIN)/pytest -q -n 2 tests/conventions tests/unit
+	@$(BIN)/pytest -q -n 4 tests/conventions tests/unit
 
 .PHONY: clean
 clean:
