@@ -1,8 +1,8 @@
 """Loading a landing folder into the lake: every file once, every row accounted for.
 
 Belongs here: the order of steps for files and their pieces, and the report of what happened. Does
-not belong here: formats (reader.py, files.py), rules (validation.py), rows whose time had not come
-(replay.py).
+not belong here: finding, cutting and reading files (files.py, splitting.py, reader.py), rules
+(validation.py), rows whose time had not come (replay.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from orchestration.errors import RunFailure
 from orchestration.ingest import files as landing_files
 from orchestration.ingest import sql
 from orchestration.ingest.adapter import Adapter
-from orchestration.ingest.files import Candidate, Prepared, UnusableFile
+from orchestration.ingest.files import Candidate, UnusableFile
 from orchestration.ingest.lake import staging_folder, write_empty_files
 from orchestration.ingest.ledger import (
     LedgerEntry,
@@ -35,6 +35,7 @@ from orchestration.ingest.publishing import keep_refused_rows, land_rows
 from orchestration.ingest.replay import replay_due_rows
 from orchestration.ingest.small_files import run_small_file
 from orchestration.ingest.sources import read_sources
+from orchestration.ingest.splitting import Prepared, prepare
 from orchestration.ingest.worker import WorkerPool, worker_pool
 from orchestration.ingest.wrong_stream import explain_wrong_stream
 from orchestration.settings import Settings
@@ -306,7 +307,7 @@ class _Run:
         try:
             before = file.candidate.path.stat()
             with self.pool.worker() as worker:
-                prepared = landing_files.prepare(
+                prepared = prepare(
                     file.candidate.path,
                     content_sha256=file.content_sha256,
                     scratch=folder,

@@ -20,6 +20,7 @@ from orchestration.ingest.adapter import NATIVE
 from orchestration.ingest.files import Candidate, UnusableFile
 from orchestration.ingest.pieces import PieceResult, PieceTask, run_piece
 from orchestration.ingest.sources import Source, read_sources
+from orchestration.ingest.splitting import prepare
 from orchestration.ingest.worker import Worker, worker_pool
 from orchestration.ingest.wrong_stream import explain_wrong_stream
 from orchestration.settings import Settings
@@ -142,7 +143,7 @@ class _Reader:
         if candidate.problem is not None or candidate.adapter is None:
             raise UnusableFile(candidate.problem or "has no adapter")
         folder = Path(tempfile.mkdtemp(dir=self.scratch))
-        prepared = landing_files.prepare(
+        prepared = prepare(
             candidate.path,
             content_sha256="",
             scratch=folder / "pieces",

@@ -1,8 +1,8 @@
 """Raw files as rows: what DuckDB reads of a file, whatever its format and compression.
 
 Belongs here: the formats (JSON lines, JSON array, csv, Parquet) and the view ``raw_rows`` that
-adapters select from. Does not belong here: finding and splitting files (files.py), meaning of
-values (validation.py).
+adapters select from. Does not belong here: finding and cutting files (files.py,
+splitting.py), meaning of values (validation.py).
 
 ``raw_rows`` has ``row_number`` (1-based), ``raw_text`` (for JSON), the adapter's raw fields, and
 for native rows ``has_object`` and ``object_text`` or left-over columns. ``raw_problems`` has the

@@ -2,7 +2,7 @@
 lost.
 
 Belongs here: broken encodings, control bytes, over-long rows, csv rows of a wrong width. Does not
-belong here: whole files that are cut off (files.py). Only broken files come here, so it may be
+belong here: whole files that are cut off (splitting.py). Only broken files come here, so it may be
 slow.
 
 The result is JSON lines. A row that cannot be kept becomes a line that is no JSON and holds what

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -261,3 +262,12 @@ def quarantined(settings: Settings) -> list[dict[str, Any]]:
     if not files:
         return []
     return query(f"select * from read_parquet({files}) order by path, row_number, stream_name")
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Every file below a folder with the hash of its bytes."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

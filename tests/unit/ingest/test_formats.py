@@ -227,15 +227,6 @@ def test_a_file_that_cannot_be_loaded_is_named_in_one_line_and_the_rest_loads(
     assert [entry["publisher_id"] for entry in landed(settings, "publishers")] == ["p-2"]
 
 
-def test_a_zstd_file_that_ends_too_early_is_refused(settings: Settings) -> None:
-    path = put_with_duckdb(settings, "publishers/a.ndjson.zst", [row_of("publishers")] * 50)
-    path.write_bytes(path.read_bytes()[:-6])
-    (outcome,) = load(settings).files
-    assert outcome.error == (
-        "publishers/a.ndjson.zst: is a zstd file that ends too early; deliver it again"
-    )
-
-
 def test_a_folder_that_is_no_stream_names_those_that_are(settings: Settings) -> None:
     put(settings, "invoices/a.ndjson", GOOD)
     (outcome,) = load(settings).files

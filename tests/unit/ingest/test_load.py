@@ -10,7 +10,6 @@ import pytest
 
 from orchestration.contracts.streams import STREAMS
 from orchestration.errors import RunFailure
-from orchestration.ingest import files
 from orchestration.ingest.ledger import read_entries
 from orchestration.ingest.load import NEW, REPEATED, REPLAYED
 from orchestration.settings import Settings
@@ -24,21 +23,13 @@ from tests.support.landing import (
     quarantined,
     query,
     row_of,
+    tree,
 )
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home", threads=2, user_id_salt="salt")
-
-
-def tree(folder: Path) -> dict[str, str]:
-    """Every file below a folder with the hash of its bytes."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def test_the_same_bytes_again_change_nothing(settings: Settings) -> None:
@@ -82,29 +73,6 @@ def test_two_splits_of_the_same_rows_land_the_same_rows(settings: Settings, tmp_
     ]
     assert contents[0] == contents[1]
     assert len(contents[0]) == 20
-
-
-def test_the_number_of_threads_changes_no_byte(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Small pieces, so that one file is read by several threads.
-    monkeypatch.setattr(files, "_WHOLE_BYTES", 1_000)
-    monkeypatch.setattr(files, "_LARGEST_PIECE_BYTES", 2_000)
-    rows = [
-        row_of("agent_events", id=f"e-{number}", timestamp=f"2026-03-0{1 + number % 5}T10:00:00Z")
-        for number in range(100)
-    ]
-    rows[50]["event_type"] = "unheard of"
-    rows[60]["timestamp"] = "2026-03-20T00:00:00Z"
-    trees = []
-    for threads in (1, 4):
-        settings = Settings(home=tmp_path / str(threads), threads=threads)
-        put(settings, "agent_events/a.ndjson", ndjson(rows))
-        put(settings, "agent_events/b.ndjson.gz", ndjson(rows[::-1]))
-        report = load(settings)
-        assert (report.rows_read, report.rows_landed, report.rows_quarantined) == (200, 196, 4)
-        trees.append(tree(settings.lake))
-    assert trees[0] == trees[1]
 
 
 def test_an_empty_landing_folder_gives_every_stream_its_typed_empty_file(
