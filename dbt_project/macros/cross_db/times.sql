@@ -15,8 +15,20 @@
     {{ adapter.dispatch('to_utc_timestamp')(local_timestamp, zone) }}
 {%- endmacro %}
 
+{#-
+    DuckDB takes the later of two instants that have one wall time: a day would begin an hour into
+    itself where a clock goes back at midnight. The earlier one lies as far from the wall time as
+    clocks stood three hours before the later one.
+-#}
 {% macro duckdb__to_utc_timestamp(local_timestamp, zone) -%}
-    timezone('UTC', timezone({{ zone }}, cast({{ local_timestamp }} as timestamp)))
+    {%- set wall = 'cast(' ~ local_timestamp ~ ' as timestamp)' -%}
+    {%- set later = "timezone('UTC', timezone(" ~ zone ~ ", " ~ wall ~ "))" -%}
+    {%- set before = '(' ~ later ~ ' - to_hours(3))' -%}
+    {%- set earlier = '(' ~ wall ~ ' - (' ~ to_local_timestamp(before, zone) ~ ' - ' ~ before ~ '))' -%}
+    case
+        when {{ to_local_timestamp(earlier, zone) }} = {{ wall }} then least({{ earlier }}, {{ later }})
+        else {{ later }}
+    end
 {%- endmacro %}
 
 {% macro local_date(utc_timestamp, zone) -%}
@@ -51,9 +63,12 @@
     {{ adapter.dispatch('timestamp_add_seconds')(timestamp, seconds) }}
 {%- endmacro %}
 
-{#- Through microseconds: to_seconds of a fraction goes through a binary float. -#}
+{#-
+    Through microseconds: to_seconds of a fraction goes through a binary float. As a decimal, because
+    36 minutes in microseconds are more than an integer holds.
+-#}
 {% macro duckdb__timestamp_add_seconds(timestamp, seconds) -%}
-    ({{ timestamp }} + to_microseconds(cast(({{ seconds }}) * 1000000 as bigint)))
+    ({{ timestamp }} + to_microseconds(cast(cast({{ seconds }} as decimal(38, 6)) * 1000000 as bigint)))
 {%- endmacro %}
 
 {% macro timestamp_add_days(timestamp, days) -%}
