@@ -1,7 +1,21 @@
 {#
     One row in, several rows out: lists, maps, spans of dates. Each macro is a join to write after a
-    from clause; the row's own columns are visible in the arguments.
+    from clause; the row's own columns are visible in the arguments. And all columns of a relation
+    with some replaced.
 #}
+
+{# Select list: every column of the relation, those named in `expressions` by another value. #}
+{% macro all_columns_replacing(alias, expressions) -%}
+    {{ adapter.dispatch('all_columns_replacing')(alias, expressions) }}
+{%- endmacro %}
+
+{% macro duckdb__all_columns_replacing(alias, expressions) -%}
+    {{ alias }}.* replace (
+        {%- for column, expression in expressions.items() %}
+        {{ expression }} as {{ column }}{{ "," if not loop.last }}
+        {%- endfor %}
+    )
+{%- endmacro %}
 
 {% macro join_dates(start_date, end_date, alias, column='date_day') -%}
     {{ adapter.dispatch('join_dates')(start_date, end_date, alias, column) }}

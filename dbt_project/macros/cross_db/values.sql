@@ -12,6 +12,27 @@
     cast({{ safe_divide(numerator, denominator) }} as decimal(38, 12))
 {%- endmacro %}
 
+{#
+    A quotient of decimals without a binary step: money in another currency has the same digits
+    whatever the engine, and an amount that came from a currency goes back to it unchanged. To 12
+    places, half away from zero; the divisor has at most 9.
+#}
+{% macro exact_divide_money(amount, divisor) -%}
+    {{ adapter.dispatch('exact_divide_money')(amount, divisor) }}
+{%- endmacro %}
+
+{#- Whole numbers of 10^-12, and of 10^-9: this engine divides decimals as binary numbers. -#}
+{% macro duckdb__exact_divide_money(amount, divisor) -%}
+    {%- set dividend = 'cast(abs(' ~ amount ~ ') * 1000000000000 as hugeint) * 1000000000' -%}
+    {%- set whole_divisor = 'cast(cast(' ~ divisor ~ ' as decimal(38, 9)) * 1000000000 as hugeint)' -%}
+    cast(
+        sign({{ amount }})
+        * cast((2 * {{ dividend }} + {{ whole_divisor }}) // (2 * {{ whole_divisor }}) as decimal(38, 0))
+        * cast(0.000000000001 as decimal(12, 12))
+        as decimal(38, 12)
+    )
+{%- endmacro %}
+
 {% macro integer_divide(dividend, divisor) -%}
     {{ adapter.dispatch('integer_divide')(dividend, divisor) }}
 {%- endmacro %}

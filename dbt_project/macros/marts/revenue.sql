@@ -7,14 +7,14 @@
     A source that delivers no charges at all has unknown revenue, not none (X-09); likewise conversations and savings.
 #}
 
-{# Of charges: rows of fct_charges. Amounts without a rate to US dollars are counted apart (D-55). #}
+{# Of charges: rows of fct_charges. Amounts without a rate to the currency shown are counted apart (D-55). #}
 {% macro charge_measures(rows, keys) -%}
     select
         {{ keys | join(', ') }},
         count(*) filter (where not is_refund) as charge_count,
         count(*) filter (where is_refund) as refund_count,
-        count(*) filter (where is_converted) as converted_count,
-        count(*) filter (where not is_converted) as unconverted_count,
+        count(amount_usd) as converted_count,
+        count(*) - count(amount_usd) as unconverted_count,
         {%- for measure in charge_sum_columns() %}
         cast(coalesce(sum({{ measure }}), 0) as decimal(38, 12)) as {{ measure }},
         {%- endfor %}

@@ -7,117 +7,122 @@
     table_function_registry().
 #}
 
-{# Name of the function, the macro that gives the rows, and what one row is. #}
+{#
+    Name of the function, the macro that gives the rows, and what one row is. A summary over
+    `requested_windows` gives money in the currency asked for, whatever the names of its columns
+    end with; one over `windows` keeps to USD, as insights do, whose limits are of that currency.
+#}
 {% macro table_function_registry() -%}
     {{ return([
         {
             'name': 'usage_summary',
-            'summary_sql': usage_summary_sql('windows'),
+            'summary_sql': usage_summary_sql('requested_windows'),
             'description': 'One row: messages, users, sessions, tokens, cost and response times of the scope in the span.',
         },
         {
             'name': 'usage_by_agent',
-            'summary_sql': usage_by_agent_sql('windows'),
+            'summary_sql': usage_by_agent_sql('requested_windows'),
             'description': 'One row per agent that was used in the span.',
         },
         {
             'name': 'usage_by_model',
-            'summary_sql': usage_by_model_sql('windows'),
+            'summary_sql': usage_by_model_sql('requested_windows'),
             'description': 'One row per model that was used in the span.',
         },
         {
             'name': 'usage_by_provider',
-            'summary_sql': usage_by_provider_sql('windows'),
+            'summary_sql': usage_by_provider_sql('requested_windows'),
             'description': 'One row per model provider that was used in the span.',
         },
         {
             'name': 'usage_daily',
-            'summary_sql': usage_daily_sql('windows'),
+            'summary_sql': usage_daily_sql('requested_windows'),
             'description': 'One row per local date of the span, dates without data included.',
         },
         {
             'name': 'usage_hourly',
-            'summary_sql': usage_hourly_sql('windows'),
+            'summary_sql': usage_hourly_sql('requested_windows'),
             'description': 'One row per local hour of the day, over all days of the span.',
         },
         {
             'name': 'session_distribution',
-            'summary_sql': session_distribution_sql('windows'),
+            'summary_sql': session_distribution_sql('requested_windows'),
             'description': 'One row per bin of the length of sessions, and of their number of messages.',
         },
         {
             'name': 'health_summary',
-            'summary_sql': health_summary_sql('windows'),
+            'summary_sql': health_summary_sql('requested_windows'),
             'description': "One row: uptime, requests and queues of the platform's services, whatever the scope.",
         },
         {
             'name': 'quality_summary',
-            'summary_sql': quality_summary_sql('windows'),
+            'summary_sql': quality_summary_sql('requested_windows'),
             'description': 'One row: ratings, outcomes of conversations, judge scores and tasks of the scope in the span.',
         },
         {
             'name': 'agent_quality',
-            'summary_sql': agent_quality_sql('windows'),
+            'summary_sql': agent_quality_sql('requested_windows'),
             'description': 'One row per agent that was rated or held a conversation in the span.',
         },
         {
             'name': 'tool_usage',
-            'summary_sql': tool_usage_sql('windows'),
+            'summary_sql': tool_usage_sql('requested_windows'),
             'description': 'One row per tool that was used in the span: attempts, failures, time.',
         },
         {
             'name': 'revenue_summary',
-            'summary_sql': revenue_summary_sql('windows'),
+            'summary_sql': revenue_summary_sql('requested_windows'),
             'description': 'One row: charges, fees, payout, model cost and margin of the scope in the span.',
         },
         {
             'name': 'revenue_daily',
-            'summary_sql': revenue_daily_sql('windows'),
+            'summary_sql': revenue_daily_sql('requested_windows'),
             'description': 'One row per local date of the span: charges and fees, dates without a charge included.',
         },
         {
             'name': 'adoption_summary',
-            'summary_sql': adoption_summary_sql('windows'),
+            'summary_sql': adoption_summary_sql('requested_windows'),
             'description': 'One row: installs, and tenants kept and lost against the span before.',
         },
         {
             'name': 'value_summary',
-            'summary_sql': value_summary_sql('windows'),
+            'summary_sql': value_summary_sql('requested_windows'),
             'description': 'One row: what resolved conversations saved against a person, and what the models cost.',
         },
         {
             'name': 'compliance_summary',
-            'summary_sql': compliance_summary_sql('windows'),
+            'summary_sql': compliance_summary_sql('requested_windows'),
             'description': 'One row: toxicity and redacted personal data of the scope in the span.',
         },
         {
             'name': 'compliance_by_agent_type',
-            'summary_sql': compliance_by_agent_type_sql('windows'),
+            'summary_sql': compliance_by_agent_type_sql('requested_windows'),
             'description': 'One row per agent type with a message or an audit in the span.',
         },
         {
             'name': 'pii_by_entity',
-            'summary_sql': pii_by_entity_sql('windows'),
+            'summary_sql': pii_by_entity_sql('requested_windows'),
             'description': 'One row per kind of personal data redacted in the span.',
         },
         {
             'name': 'feedback_summary',
-            'summary_sql': feedback_summary_sql('windows'),
+            'summary_sql': feedback_summary_sql('requested_windows'),
             'description': 'One row: ratings and their distribution of the scope in the span.',
         },
         {
             'name': 'feedback_by_agent_type',
-            'summary_sql': feedback_by_agent_type_sql('windows'),
+            'summary_sql': feedback_by_agent_type_sql('requested_windows'),
             'description': 'One row per agent type that was rated in the span, and from which load on it is rated worse.',
         },
         {
             'name': 'feedback_by_load',
-            'summary_sql': feedback_by_load_sql('windows'),
+            'summary_sql': feedback_by_load_sql('requested_windows'),
             'description': 'One row per agent type that was rated in the span and load band.',
         },
         {
             'name': 'insight_findings',
             'summary_sql': insight_findings_sql('windows'),
+            'windows': 'windows',
             'description': 'One row per finding of the rules in reference.insight_rules, whatever the windows they are for.',
         },
     ]) }}
@@ -129,7 +134,8 @@
 #}
 {% macro table_function_parameters() -%}
     {{ return(
-        "scope, start_local, end_local, time_zone := 'UTC', source := null, agent := null, as_of := null"
+        "scope, start_local, end_local, time_zone := 'UTC', source := null, agent := null, as_of := null, "
+        ~ "bucket := null, currency := 'USD'"
     ) }}
 {%- endmacro %}
 
@@ -137,11 +143,11 @@
     The statement that makes a table function in the published database. The relations in it lose
     their catalog: a function that names one would break in a file of another name.
 #}
-{% macro table_function_ddl(name, summary_sql) -%}
+{% macro table_function_ddl(name, summary_sql, windows='requested_windows') -%}
     {%- set body -%}
         with {{ windows_of_parameters() }},
 
-        {{ joined_to_windows(summary_sql) }}
+        {{ joined_to_windows(summary_sql, windows) }}
 
         select * from final
     {%- endset -%}
@@ -153,9 +159,10 @@
 {%- endmacro %}
 
 {#
-    The CTE `windows` with the one row that the parameters mean, or a message that says what is
-    wrong with them. The parameters are renamed at once, because inside a table function their
-    names stand for their values wherever they are written without a table.
+    The CTE `windows` with what the parameters mean, or a message that says what is wrong with them:
+    one row, or with `bucket` one row per hour, day, week or month of the span. The parameters are
+    renamed at once, because inside a table function their names stand for their values wherever
+    they are written without a table.
 #}
 {% macro windows_of_parameters() -%}
     parameters as (
@@ -166,7 +173,9 @@
             cast(time_zone as {{ dbt.type_string() }}) as zone,
             cast(source as {{ dbt.type_string() }}) as wanted_source,
             cast(agent as {{ dbt.type_string() }}) as wanted_agent,
-            coalesce(cast(as_of as timestamp), run_context.as_of) as data_until
+            coalesce(cast(as_of as timestamp), run_context.as_of) as data_until,
+            cast(bucket as {{ dbt.type_string() }}) as bucket_name,
+            cast(currency as {{ dbt.type_string() }}) as wanted_currency
         from {{ ref('run_context') }} as run_context
     ),
 
@@ -224,9 +233,44 @@
             and (found_scopes.source_name is null or found_scopes.source_name = agents.source_name)
     ),
 
-    windows as (
+    found_currencies as (
         select
-            'requested' as window_key,
+            count(*) filter (where known_currencies.currency = parameters.wanted_currency) as match_count,
+            {{ string_agg_ordered('known_currencies.currency', ', ') }} as known
+        from (
+            select distinct rates.currency
+            from {{ ref('fx_rates') }} as rates
+        ) as known_currencies
+        cross join parameters
+    ),
+
+    {# USD has none: it is what the facts are in. -#}
+    rate_periods as (
+        select
+            rates.usd_per_unit,
+            rates.valid_from,
+            lead(rates.valid_from) over (order by rates.valid_from) as valid_to,
+            {{ date_add_days(local_date('parameters.data_until', "'UTC'"), 1) }} as end_date
+        from {{ ref('fx_rates') }} as rates
+        inner join parameters
+            on rates.currency = parameters.wanted_currency
+            and parameters.wanted_currency <> 'USD'
+    ),
+
+    requested_rates as (
+        select
+            days.date_day as rate_date,
+            rate_periods.usd_per_unit
+        from rate_periods
+        {{ join_dates(
+            'rate_periods.valid_from',
+            'least(coalesce(rate_periods.valid_to, rate_periods.end_date), rate_periods.end_date)',
+            'days'
+        ) }}
+    ),
+
+    requested as (
+        select
             case
                 when found_scopes.match_count = 0 then {{ raise_error(
                     "'unknown scope ' || coalesce(parameters.scope_text, 'NULL')"
@@ -242,8 +286,15 @@
                 when parameters.wanted_agent is not null and found_agents.match_count > 1 then {{ raise_error(
                     "'agent ' || parameters.wanted_agent || ' exists in several sources: name one, source := ...'"
                 ) }}
+                when coalesce(found_currencies.match_count, 0) = 0 then {{ raise_error(
+                    "'unknown currency ' || coalesce(parameters.wanted_currency, 'NULL')"
+                    ~ " || ': use one of ' || found_currencies.known"
+                ) }}
                 when parameters.end_wall < parameters.start_wall then {{ raise_error(
                     "'the span ends before it starts: start_local must not be after end_local'"
+                ) }}
+                when parameters.bucket_name not in ('hour', 'day', 'week', 'month') then {{ raise_error(
+                    "'unknown bucket ' || parameters.bucket_name || ': use hour, day, week or month'"
                 ) }}
                 else found_scopes.scope_kind
             end as scope_kind,
@@ -252,8 +303,8 @@
             found_scopes.scope_key,
             case when parameters.wanted_agent is not null then found_agents.agent_key end as agent_key,
             parameters.zone as time_zone,
-            'requested' as window_kind,
-            false as is_previous,
+            parameters.bucket_name,
+            parameters.wanted_currency as currency,
             cast(parameters.start_wall as date) as start_local,
             {#
                 The first date that is no part of it: a span may end within a day, and ends with
@@ -279,5 +330,161 @@
         from parameters
         cross join found_scopes
         cross join found_agents
+        cross join found_currencies
+    ),
+
+    {{ buckets_of_span('requested') }},
+
+    requested_windows as (
+        select
+            buckets.window_key,
+            requested.scope_kind,
+            requested.scope_id,
+            requested.source_name,
+            requested.scope_key,
+            requested.agent_key,
+            requested.time_zone,
+            buckets.window_kind,
+            false as is_previous,
+            buckets.start_local,
+            buckets.end_local,
+            buckets.start_at,
+            buckets.end_at,
+            buckets.is_partial,
+            requested.currency
+        from requested
+        cross join buckets
+    ),
+
+    windows as (
+        select * from requested_windows
+    )
+{%- endmacro %}
+
+{#
+    The CTEs up to `buckets`: the span of the one row of `span` as it is, or cut into its buckets. A
+    bucket at an end of the span is as long as the span reaches into it, and says so by is_partial.
+
+    Hours are cut where the clock shows a whole hour, so the hour that a clock change repeats is two
+    buckets, and days have 23 to 25.
+#}
+{% macro buckets_of_span(span) -%}
+    calendar_days as (
+        select distinct
+            spans.bucket_name,
+            spans.time_zone,
+            spans.start_local,
+            spans.end_local,
+            spans.start_at,
+            spans.end_at,
+            case spans.bucket_name
+                when 'day' then days.date_day
+                when 'week' then {{ date_of_trunc('week', 'days.date_day') }}
+                when 'month' then {{ date_of_trunc('month', 'days.date_day') }}
+            end as first_day
+        from {{ span }} as spans
+        {{ join_dates('spans.start_local', 'spans.end_local', 'days') }}
+        where spans.bucket_name in ('day', 'week', 'month')
+    ),
+
+    calendar_spans as (
+        select
+            calendar_days.*,
+            case calendar_days.bucket_name
+                when 'day' then {{ date_add_days('calendar_days.first_day', 1) }}
+                when 'week' then {{ date_add_days('calendar_days.first_day', 7) }}
+                when 'month' then {{ date_add_months('calendar_days.first_day', 1) }}
+            end as next_day
+        from calendar_days
+    ),
+
+    calendar_buckets as (
+        select
+            calendar_spans.*,
+            {{ to_utc_timestamp('calendar_spans.first_day', 'calendar_spans.time_zone') }} as whole_start_at,
+            {{ to_utc_timestamp('calendar_spans.next_day', 'calendar_spans.time_zone') }} as whole_end_at
+        from calendar_spans
+    ),
+
+    quarters as (
+        select
+            spans.time_zone,
+            spans.start_at,
+            spans.end_at,
+            quarters.number,
+            greatest(
+                spans.start_at,
+                {{ timestamp_add_seconds(timestamp_floor('spans.start_at', 900), 'quarters.number * 900') }}
+            ) as quarter_at
+        from {{ span }} as spans
+        {{ join_numbers(
+            0,
+            integer_divide(ms_between('spans.start_at', 'spans.end_at'), 900000),
+            'quarters'
+        ) }}
+        where spans.bucket_name = 'hour'
+    ),
+
+    local_quarters as (
+        select
+            quarters.*,
+            {{ to_local_timestamp('quarters.quarter_at', 'quarters.time_zone') }} as quarter_local
+        from quarters
+        where quarters.quarter_at < quarters.end_at
+    ),
+
+    hour_buckets as (
+        select
+            local_quarters.end_at,
+            local_quarters.quarter_at,
+            local_quarters.quarter_local,
+            lead(local_quarters.quarter_at) over (order by local_quarters.quarter_at) as next_at
+        from local_quarters
+        where
+            local_quarters.number = 0
+            or local_quarters.quarter_local = {{ timestamp_floor('local_quarters.quarter_local', 3600) }}
+    ),
+
+    buckets as (
+        select
+            'requested' as window_key,
+            'requested' as window_kind,
+            spans.start_local,
+            spans.end_local,
+            spans.start_at,
+            spans.end_at,
+            spans.is_partial
+        from {{ span }} as spans
+        where
+            spans.bucket_name is null
+            or spans.bucket_name not in ('hour', 'day', 'week', 'month')
+        union all
+        select
+            cast(calendar_buckets.first_day as {{ dbt.type_string() }}),
+            calendar_buckets.bucket_name,
+            greatest(calendar_buckets.first_day, calendar_buckets.start_local),
+            least(calendar_buckets.next_day, calendar_buckets.end_local),
+            greatest(calendar_buckets.whole_start_at, calendar_buckets.start_at),
+            greatest(
+                greatest(calendar_buckets.whole_start_at, calendar_buckets.start_at),
+                least(calendar_buckets.whole_end_at, calendar_buckets.end_at)
+            ),
+            calendar_buckets.whole_start_at < calendar_buckets.start_at
+            or calendar_buckets.whole_end_at > calendar_buckets.end_at
+        from calendar_buckets
+        union all
+        select
+            cast(hour_buckets.quarter_at as {{ dbt.type_string() }}),
+            'hour',
+            cast(hour_buckets.quarter_local as date),
+            {{ date_add_days('cast(hour_buckets.quarter_local as date)', 1) }},
+            hour_buckets.quarter_at,
+            coalesce(hour_buckets.next_at, hour_buckets.end_at),
+            hour_buckets.quarter_local <> {{ timestamp_floor('hour_buckets.quarter_local', 3600) }}
+            or (
+                hour_buckets.next_at is null
+                and hour_buckets.end_at < {{ timestamp_add_seconds('hour_buckets.quarter_at', 3600) }}
+            )
+        from hour_buckets
     )
 {%- endmacro %}
