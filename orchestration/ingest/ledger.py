@@ -35,13 +35,14 @@ class StreamEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerEntry:
-    """One load: a file with the adapter that read it, or rows of an earlier load whose time has
-    come.
+    """One load: a file with the adapter that read it, or a replay of rows that such a load refused.
 
     rows_read + rows_expanded = rows_ignored + the rows landed and quarantined of all streams.
-    rows_expanded counts what an adapter made beyond one contract row of a raw row. A replay reads
-    no rows: what it lands it takes out of the quarantine of ``replay_of``, so its rows_quarantined
-    is negative.
+    rows_expanded counts what an adapter made beyond one contract row of a raw row.
+
+    A replay reads no rows and its counts are changes: what it lands it takes out of the quarantine
+    of ``replay_of``, so its rows_quarantined is negative. Its quarantine_file, future_files and
+    retry_at are what is left of those of ``replay_of`` and of earlier replays, and stand for them.
     """
 
     source_name: str
@@ -62,9 +63,8 @@ class LedgerEntry:
     retry_at: datetime | None = None
     replay_of: str | None = None
     replay_number: int = 0
-    # The rows of replay_of whose time came by this moment are landed, by this replay or an earlier
-    # one.
-    replayed_until: datetime | None = None
+    # Of the adapter's text and the source's defaults, to notice an edit without a new version.
+    mapping_fingerprint: str | None = None
 
     @property
     def rows_landed(self) -> int:
@@ -187,7 +187,7 @@ def _read(path: Path) -> LedgerEntry:
             )
             for name, stream in content.pop("streams").items()
         }
-        for key in ("loaded_at", "retry_at", "replayed_until"):
+        for key in ("loaded_at", "retry_at"):
             content[key] = _time(content[key])
         return LedgerEntry(streams=streams, **content)
     except (ValueError, KeyError, TypeError) as error:

@@ -1,120 +1,248 @@
-"""Rows that came too early: refused as future once, landed by a later load when their time has
-come.
+"""Taking rows out of the quarantine: rows that were refused once land by a later load, never twice.
 
-Belongs here: finding and landing them, exactly once. Does not belong here: rows refused for other
-reasons, which only a corrected file, rule or adapter can change.
+Belongs here: what a replay writes, and the replay of rows whose time has come. Does not belong
+here: reading refused rows again after a rule or an adapter was fixed (reread.py).
 
-Such a row broke no other rule, so its typed form was kept beside the quarantine. A replay is a load
-of its own that reads nothing: it moves rows from the quarantine of its first load into the lake, so
-over both the count of refused rows is what is still refused.
+A replay is a load of its own that reads nothing: it moves rows from the quarantine of its first
+load into the lake and writes anew what is still refused, so over both the count of refused rows is
+what is still refused. Replays of a load are numbered, and a number is given once, so of two loaders
+that move the same rows one wins; files that no entry names do not exist.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestration.contracts.reasons import Reason
 from orchestration.contracts.streams import STREAMS
 from orchestration.ingest import sql
+from orchestration.ingest.lake import move_into_place
 from orchestration.ingest.ledger import LedgerEntry, StreamEntry, read_entries, write_entry
 from orchestration.ingest.pieces import stage_rows
 from orchestration.ingest.publishing import move_rows
+from orchestration.ingest.quarantine import Holding, holdings
 from orchestration.ingest.worker import Worker
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamMove:
+    """Two SELECTs of the lake's columns and event_date: rows to land, and rows of the future, with
+    retry_at, that wait on."""
+
+    landing: str
+    waiting: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """What becomes of the refused rows of a load. ``refused`` is a SELECT of the quarantine's
+    columns: all that is still refused."""
+
+    streams: Mapping[str, StreamMove]
+    refused: str
+    # Raw rows of which nothing is left: the adapter maps them to nothing now.
+    rows_ignored: int = 0
 
 
 def replay_due_rows(
     *, lake: Path, as_of: datetime, staging: Path, worker: Worker
 ) -> Iterator[LedgerEntry]:
-    """Land every row whose time has come; the entries of the loads this makes."""
-    entries = read_entries(lake)
-    replays: dict[str, list[LedgerEntry]] = {}
-    for entry in entries:
-        if entry.replay_of is not None:
-            replays.setdefault(entry.replay_of, []).append(entry)
-    for entry in entries:
-        if entry.replay_of is not None or entry.retry_at is None:
-            continue
-        done = sorted(replays.get(entry.load_id, []), key=lambda one: one.replay_number)
-        due_at = done[-1].retry_at if done else entry.retry_at
+    """Land every row whose time has come; the entries of the loads this makes.
+
+    Such a row broke no other rule, so its typed form was kept beside the quarantine.
+    """
+    for held in holdings(read_entries(lake)):
+        due_at = held.latest.retry_at
         if due_at is not None and due_at <= as_of:
-            replay = _replay(
-                entry, done=done, lake=lake, as_of=as_of, staging=staging, worker=worker
+            entry = record_move(
+                held,
+                _due_move(held, lake=lake, as_of=as_of),
+                lake=lake,
+                as_of=as_of,
+                staging=staging,
+                worker=worker,
             )
-            if write_entry(lake, replay):
-                yield replay
+            if entry is not None:
+                yield entry
 
 
-def _replay(
-    entry: LedgerEntry,
-    *,
-    done: Sequence[LedgerEntry],
-    lake: Path,
-    as_of: datetime,
-    staging: Path,
-    worker: Worker,
-) -> LedgerEntry:
-    number = len(done) + 1
-    after = max((one.replayed_until for one in done if one.replayed_until), default=None)
-    # The moment is part of the identity: another loader may replay the same rows and later ones.
-    identity = f"{entry.load_id}|{number}|{as_of.isoformat()}"
-    load_id = hashlib.sha256(identity.encode()).hexdigest()[:32]
-    window = f"retry_at <= {_moment(as_of)}" + (
-        f" and retry_at > {_moment(after)}" if after else ""
-    )
+def _due_move(held: Holding, *, lake: Path, as_of: datetime) -> Move:
+    now = f"{sql.text(str(as_of.astimezone(UTC).replace(tzinfo=None)))}::timestamp"
     streams = {}
-    later: list[datetime] = []
-    for name, stream_entry in entry.streams.items():
-        if not stream_entry.future_files:
-            continue
-        files = (
-            f"read_parquet({sql.text_list(str(lake / file) for file in stream_entry.future_files)})"
+    for name, entry in held.latest.streams.items():
+        if entry.future_files:
+            rows = f"from read_parquet({lake_paths(lake, entry.future_files)})"
+            streams[name] = StreamMove(
+                landing=f"select * exclude (retry_at) {rows} where retry_at <= {now}",
+                waiting=f"select * {rows} where retry_at > {now}",
+            )
+    return Move(
+        streams=streams,
+        refused=f"select * from ({refused_rows(held, lake=lake)}) "
+        f"where retry_at is null or retry_at > {now}",
+    )
+
+
+def refused_rows(held: Holding, *, lake: Path) -> str:
+    """SQL: the rows of a load that are refused now; there are some."""
+    assert held.latest.quarantine_file is not None
+    return f"from read_parquet({lake_paths(lake, (held.latest.quarantine_file,))})"
+
+
+def lake_paths(lake: Path, files: tuple[str, ...]) -> str:
+    """SQL: a list of files of the lake."""
+    return sql.text_list(str(lake / file) for file in files)
+
+
+def record_move(
+    held: Holding, move: Move, *, lake: Path, as_of: datetime, staging: Path, worker: Worker
+) -> LedgerEntry | None:
+    """Write what a replay moves; its entry, or None if nothing moves or another loader was first."""
+    connection = worker.connection
+    connection.execute("create schema if not exists replay")
+    connection.execute(f"create or replace table replay.refused as {move.refused}")
+    for name, stream in move.streams.items():
+        connection.execute(f"create or replace table {_landing(name)} as {stream.landing}")
+        connection.execute(f"create or replace table {_waiting(name)} as {stream.waiting}")
+    changes = _changes(held, lake=lake, worker=worker)
+    landed = {name: _count(_landing(name), worker=worker) for name in move.streams}
+    if not any(landed.values()) and not _is_refused_otherwise(held, lake=lake, worker=worker):
+        return None
+    # What is moved is part of the identity: another loader may move other rows under this number,
+    # and must not write over files of this one.
+    number = len(held.replays) + 1
+    identity = "|".join(
+        (held.entry.load_id, str(number), as_of.isoformat(), _digest(move, worker=worker))
+    )
+    load_id = hashlib.sha256(identity.encode()).hexdigest()[:32]
+    folder = staging / load_id
+    folder.mkdir(parents=True, exist_ok=True)
+    streams = {}
+    for name in sorted({*move.streams, *changes}):
+        by_reason = changes.get(name, {})
+        empty = StreamEntry(
+            rows_landed=0,
+            rows_quarantined=sum(by_reason.values()),
+            quarantined_by_reason=by_reason,
         )
-        landed = _land_stream(
-            name,
-            rows=f"{files} where {window}",
-            load_id=load_id,
-            lake=lake,
-            staging=staging,
-            worker=worker,
-        )
-        if landed is not None:
-            streams[name] = landed
-        (next_at,) = worker.connection.execute(
-            f"select min(retry_at) from {files} where retry_at > {_moment(as_of)}"
-        ).fetchall()[0]
-        later += [next_at.replace(tzinfo=UTC)] if next_at is not None else []
-    return replace(
-        entry,
+        if name in move.streams:
+            streams[name] = _write_stream(
+                name, empty, load_id=load_id, lake=lake, folder=folder, worker=worker
+            )
+        else:
+            streams[name] = empty
+    entry = replace(
+        held.entry,
         load_id=load_id,
         rows_read=0,
-        rows_ignored=0,
-        rows_expanded=0,
+        rows_ignored=move.rows_ignored,
+        # Whatever the counts of rows do not explain is rows that the adapter makes more or fewer
+        # of one raw row.
+        rows_expanded=move.rows_ignored
+        + sum(one.rows_landed + one.rows_quarantined for one in streams.values()),
         loaded_at=as_of,
         streams=streams,
-        quarantine_file=None,
-        retry_at=min(later, default=None),
-        replay_of=entry.load_id,
+        quarantine_file=_write_refused(load_id=load_id, lake=lake, folder=folder, worker=worker),
+        retry_at=_earliest_retry(move, worker=worker),
+        replay_of=held.entry.load_id,
         replay_number=number,
-        replayed_until=as_of,
     )
+    return entry if write_entry(lake, entry) else None
 
 
-def _land_stream(
-    name: str, *, rows: str, load_id: str, lake: Path, staging: Path, worker: Worker
-) -> StreamEntry | None:
+def _landing(name: str) -> str:
+    return f"replay.landing_{name}"
+
+
+def _waiting(name: str) -> str:
+    return f"replay.waiting_{name}"
+
+
+def _count(table: str, *, worker: Worker) -> int:
+    ((count,),) = worker.connection.execute(f"select count(*) from {table}").fetchall()
+    return int(count)
+
+
+def _changes(held: Holding, *, lake: Path, worker: Worker) -> dict[str, dict[str, int]]:
+    """By how many rows each reason of each stream grows or shrinks."""
+    rows = worker.connection.execute(
+        f"""select stream_name, reason_code, sum(change)::bigint as change
+        from (
+            select stream_name, reason_code, 1 as change from replay.refused
+            union all
+            select stream_name, reason_code, -1 from ({refused_rows(held, lake=lake)})
+        )
+        group by all
+        having sum(change) <> 0
+        order by all"""
+    ).fetchall()
+    changes: dict[str, dict[str, int]] = {}
+    for stream, reason, change in rows:
+        changes.setdefault(stream, {})[reason] = change
+    return changes
+
+
+def _is_refused_otherwise(held: Holding, *, lake: Path, worker: Worker) -> bool:
+    columns = "stream_name, row_number, reason_code, rule"
+    ((differing,),) = worker.connection.execute(
+        f"""select count(*) from (
+            (
+                select {columns} from replay.refused
+                except all
+                select {columns} from ({refused_rows(held, lake=lake)})
+            )
+            union all
+            (
+                select {columns} from ({refused_rows(held, lake=lake)})
+                except all
+                select {columns} from replay.refused
+            )
+        )"""
+    ).fetchall()
+    return bool(differing)
+
+
+def _digest(move: Move, *, worker: Worker) -> str:
+    parts = [
+        "select 'refused' as kind, stream_name, row_number, rule as content from replay.refused"
+    ]
+    for name in sorted(move.streams):
+        for kind, table in (("landing", _landing(name)), ("waiting", _waiting(name))):
+            parts.append(
+                f"select {sql.text(kind)}, {sql.text(name)}, row_number, row_hash from {table}"
+            )
+    ((digest,),) = worker.connection.execute(
+        f"""select md5(string_agg(
+            concat_ws('|', kind, stream_name, row_number, content), chr(10)
+            order by kind, stream_name, row_number, content
+        ))
+        from ({" union all ".join(parts)})"""
+    ).fetchall()
+    return str(digest)
+
+
+def _write_stream(
+    name: str, entry: StreamEntry, *, load_id: str, lake: Path, folder: Path, worker: Worker
+) -> StreamEntry:
+    """The entry with the rows that land and those that wait on."""
+    connection = worker.connection
     stream = STREAMS[name]
+    if _count(_waiting(name), worker=worker):
+        future_file = f"future/{name}/{load_id}-0001.parquet"
+        staged = folder / f"future-{name}.parquet"
+        connection.execute(f"copy {_waiting(name)} to {sql.text(str(staged))} (format parquet)")
+        move_into_place(staged, lake / future_file)
+        entry = replace(entry, future_files=(future_file,))
     time_column = sql.name(stream.time_field)
-    counted = worker.connection.execute(
+    ((count, first, last, first_date, last_date),) = connection.execute(
         f"select count(*), min({time_column})::timestamp, max({time_column})::timestamp, "
-        f"min(event_date), max(event_date) from {rows}"
-    ).fetchall()[0]
-    count, first, last, first_date, last_date = counted
-    if count == 0:
-        return None
+        f"min(event_date), max(event_date) from {_landing(name)}"
+    ).fetchall()
+    if not count:
+        return entry
     columns = ", ".join(
         {
             "load_id": f"{sql.text(load_id)} as load_id",
@@ -122,22 +250,42 @@ def _land_stream(
         }.get(column, sql.name(column))
         for column, _ in stream.lake_columns
     )
-    staged = stage_rows(
-        f"select {columns}, event_date from {rows}",
-        folder=staging / load_id / name,
+    staged_rows = stage_rows(
+        f"select {columns}, event_date from {_landing(name)} order by row_number, row_hash",
+        folder=folder / name,
         only_date=first_date.isoformat() if first_date == last_date else None,
-        connection=worker.connection,
+        connection=connection,
     )
-    return StreamEntry(
+    return replace(
+        entry,
         rows_landed=count,
-        rows_quarantined=-count,
         min_event_at=first.replace(tzinfo=UTC),
         max_event_at=last.replace(tzinfo=UTC),
-        event_dates=tuple(sorted({file.event_date for file in staged})),
-        files=move_rows(staged, lake=lake, stream=name, load_id=load_id),
-        quarantined_by_reason={Reason.FUTURE_TIME.value: -count},
+        event_dates=tuple(sorted({file.event_date for file in staged_rows})),
+        files=move_rows(staged_rows, lake=lake, stream=name, load_id=load_id),
     )
 
 
-def _moment(moment: datetime) -> str:
-    return f"{sql.text(str(moment.astimezone(UTC).replace(tzinfo=None)))}::timestamp"
+def _write_refused(*, load_id: str, lake: Path, folder: Path, worker: Worker) -> str | None:
+    if not _count("replay.refused", worker=worker):
+        return None
+    staged = folder / "quarantine.parquet"
+    worker.connection.execute(
+        "copy (from replay.refused order by row_number, stream_name, rule) "
+        f"to {sql.text(str(staged))} (format parquet)"
+    )
+    target = f"quarantine/{load_id}.parquet"
+    move_into_place(staged, lake / target)
+    return target
+
+
+def _earliest_retry(move: Move, *, worker: Worker) -> datetime | None:
+    moments = [
+        row[0]
+        for name in move.streams
+        for row in worker.connection.execute(
+            f"select min(retry_at) from {_waiting(name)}"
+        ).fetchall()
+        if row[0] is not None
+    ]
+    return min(moments).replace(tzinfo=UTC) if moments else None
