@@ -45,6 +45,8 @@ class Settings:
     time_zone: str = "UTC"
     user_id_salt: str = field(default=DEVELOPMENT_SALT, repr=False)
     threads: int = 4
+    # For going back to, and for readers that opened an older file a moment ago (D-63).
+    kept_publications: int = 5
     smtp: SmtpSettings | None = None
     mail_from: str = "agentmart@localhost"
 
@@ -75,6 +77,7 @@ class Settings:
             time_zone=zone,
             user_id_salt=environ.get("AGENTMART_USER_ID_SALT") or DEVELOPMENT_SALT,
             threads=_whole_number(environ, "AGENTMART_THREADS", default=4),
+            kept_publications=_whole_number(environ, "AGENTMART_KEPT_PUBLICATIONS", default=5),
             smtp=_smtp(environ, sender=sender),
             mail_from=sender,
         )

@@ -35,6 +35,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "orchestration.cli.status",
         "Show freshness, quarantine, last runs and undelivered reports.",
     ),
+    "publications": (
+        "orchestration.cli.publications",
+        "List the published states that are kept, or go back to one.",
+    ),
     "deliver": ("orchestration.cli.deliver", "Send what the outbox holds."),
     "metrics": ("orchestration.cli.metrics", "Show the metric catalogue."),
     "ui": ("orchestration.cli.ui", "Open Dagster's web page on this state."),

@@ -29,6 +29,8 @@ def status(settings: Settings) -> None:
 
 def _publication(settings: Settings) -> Iterator[str]:
     from orchestration.state.store import StateStore
+    from orchestration.warehouse.build import is_rolled_back
+    from orchestration.warehouse.publications import current_id
 
     store = StateStore(settings.state_file)
     last = store.last_publication()
@@ -39,6 +41,11 @@ def _publication(settings: Settings) -> Iterator[str]:
         yield (
             f"published: publication {last.publication_id} by run {last.run_id},"
             f" as of {last.as_of:%Y-%m-%d %H:%M} UTC"
+        )
+    if is_rolled_back(settings, store):
+        yield (
+            f"readers see: publication {current_id(settings)}, ROLLED BACK;"
+            " the next run publishes anew"
         )
     if runs and runs[0].status == "failed":
         kept = "readers still see the publication above" if last else "readers see nothing yet"

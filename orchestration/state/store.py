@@ -162,27 +162,27 @@ class StateStore:
     def record_publication(
         self,
         *,
+        publication_id: int,
         run_id: int,
         as_of: datetime,
         code_fingerprint: str,
         is_complete: bool,
         load_ids: Iterable[str],
-    ) -> int:
+    ) -> None:
         """Note that this run's state is what readers see now; its loads are no longer pending."""
         with self._connection() as connection:
-            cursor = connection.execute(
-                "insert into publications (run_id, as_of, code_fingerprint, is_complete)"
-                " values (?, ?, ?, ?)",
-                (run_id, as_of.isoformat(), code_fingerprint, int(is_complete)),
+            connection.execute(
+                "insert into publications"
+                " (publication_id, run_id, as_of, code_fingerprint, is_complete)"
+                " values (?, ?, ?, ?, ?)",
+                (publication_id, run_id, as_of.isoformat(), code_fingerprint, int(is_complete)),
             )
-            publication_id = int(cursor.lastrowid or 0)
             # Only the last publication's loads are ever compared with the ledger.
             connection.execute("delete from publication_loads")
             connection.executemany(
                 "insert into publication_loads (publication_id, load_id) values (?, ?)",
                 [(publication_id, load_id) for load_id in sorted(load_ids)],
             )
-        return publication_id
 
     def last_publication(self) -> Publication | None:
         with self._connection() as connection:

@@ -29,6 +29,7 @@ from orchestration.warehouse.plan import (
     read_candidate,
     write_run_inputs,
 )
+from orchestration.warehouse.publications import current_id, kept_ids
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,17 @@ def plan_of(current: CurrentRun) -> BuildPlan:
         as_of=current.run.as_of,
         code_fingerprint=fingerprint_code(PROJECT_ROOT),
         built_by=built_by(current.settings),
+        is_rolled_back=is_rolled_back(current.settings, current.store),
     )
+
+
+def is_rolled_back(settings: Settings, store: StateStore) -> bool:
+    """Whether readers see an older publication than the last one.
+
+    A publication newer than the last is one whose run was killed before it could note it.
+    """
+    last, current = store.last_publication(), current_id(settings)
+    return last is not None and current is not None and current < last.publication_id
 
 
 def prepare_build(current: CurrentRun, *, is_complete: bool) -> BuildPlan:
@@ -98,14 +109,18 @@ def publish_candidate(current: CurrentRun) -> PublishResult:
     settings, store, run = current.settings, current.store, current.run
     candidate = read_candidate(settings, run_id=run.run_id)
     last = store.last_publication()
+    publication_id = 1 + max([last.publication_id if last else 0, *kept_ids(settings)])
+    is_same_code = last is None or last.code_fingerprint == candidate.code_fingerprint
     result = engine.publish(
         settings,
-        publication_id=last.publication_id + 1 if last else 1,
+        publication_id=publication_id,
         tables=published_tables(read_manifest()),
         runs=store.recent_runs(50),
         audits=store.audits_of(run.run_id),
+        cause="data" if is_same_code else "code",
     )
     store.record_publication(
+        publication_id=publication_id,
         run_id=run.run_id,
         as_of=run.as_of,
         code_fingerprint=candidate.code_fingerprint,
@@ -113,6 +128,10 @@ def publish_candidate(current: CurrentRun) -> PublishResult:
         load_ids=candidate.load_ids,
     )
     store.finish_run(run.run_id, status="succeeded")
-    figures = {"tables": len(result.row_counts), "bytes": result.size_bytes}
+    figures = {
+        "tables": len(result.row_counts),
+        "bytes": result.size_bytes,
+        "restated": result.restated_count,
+    }
     store.add_counts(run.run_id, {"publish": {**figures, **engine.read_totals(settings)}})
     return result

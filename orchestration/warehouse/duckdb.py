@@ -1,12 +1,12 @@
 """Publishing from the DuckDB warehouse file, and opening what is published.
 
-A publication is a folder, ``published/versions/<publication id>/`` with ``agentmart.duckdb`` and
-``parquet/<schema>/<table>.parquet``. ``published/current`` points to it; ``published/agentmart.duckdb`` and
-``published/parquet`` go through that one link, so a reader sees all of a publication or all of the one
-before. Views and macros in it name no catalog, so that the file works wherever it is opened.
+A publication is a folder with ``agentmart.duckdb`` and ``parquet/<schema>/<table>.parquet``.
+``published/agentmart.duckdb`` and ``published/parquet`` go through the one link to the current publication,
+so a reader sees all of it or all of the one before. Views and macros in it name no catalog, so that the file
+works wherever it is opened.
 
 Belongs here: this engine's way to publish and to open. Does not belong here: when to publish
-(warehouse/build).
+(warehouse/build), and which publications are kept (warehouse/publications).
 """
 
 from __future__ import annotations
@@ -22,19 +22,31 @@ import duckdb
 from orchestration.errors import AgentmartError, RunFailure
 from orchestration.settings import Settings
 from orchestration.state.store import Audit, Run
-
-# Kept for rollback and for readers that opened an older file a moment ago (D-63).
-KEPT_PUBLICATIONS = 5
+from orchestration.warehouse.history import HISTORY, write_history
+from orchestration.warehouse.publications import (
+    DATABASE,
+    folder_of,
+    forget_old,
+    kept_ids,
+    make_current,
+)
+from orchestration.warehouse.restatements import WindowTable, note_restatements
+from orchestration.warehouse.sql_text import quoted as _name
+from orchestration.warehouse.sql_text import text as _text
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedTable:
-    """One table that readers see, with the descriptions that it carries in the database."""
+    """One table that readers see, with the descriptions that it carries in the database.
+
+    ``key`` are the columns that tell its rows apart, as far as a test says so.
+    """
 
     schema: str
     name: str
     description: str
     columns: Mapping[str, str] = field(default_factory=dict)
+    key: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +56,7 @@ class PublishResult:
     folder: Path
     row_counts: Mapping[str, int]
     function_count: int
+    restated_count: int
     size_bytes: int
 
 
@@ -54,8 +67,11 @@ def publish(
     tables: Sequence[PublishedTable],
     runs: Sequence[Run],
     audits: Sequence[Audit],
+    cause: str,
 ) -> PublishResult:
     """Copy the audited candidate into a new publication and make it current.
+
+    ``cause`` says why figures that were published before may differ now: data or code.
 
     The caller holds the warehouse lock. Until the last step, which renames one link, readers see the
     publication before; a failure at any point leaves it in place.
@@ -63,15 +79,12 @@ def publish(
     Raises:
         RunFailure: a table function does not work on the published tables.
     """
-    versions = settings.published / "versions"
-    folder = versions / f"{publication_id:06d}"
-    unfinished = versions / f".{publication_id:06d}.unfinished"
+    folder = folder_of(settings, publication_id)
+    unfinished = folder.with_name(f".{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    # A run killed between the rename and the note in the state store leaves a folder of this id behind.
-    shutil.rmtree(folder, ignore_errors=True)
     unfinished.mkdir(parents=True)
     row_counts: dict[str, int] = {}
-    with duckdb.connect(str(unfinished / "agentmart.duckdb")) as connection:
+    with duckdb.connect(str(unfinished / DATABASE)) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(f"set threads = {settings.threads}")
         connection.execute(f"attach {_text(settings.warehouse_file)} as candidate (read_only)")
@@ -81,20 +94,32 @@ def publish(
             qualified = f"{_name(table.schema)}.{_name(table.name)}"
             connection.execute(f"create table {qualified} as from candidate.{qualified}")
             row_counts[f"{table.schema}.{table.name}"] = _count(connection, qualified)
-            _write_parquet(connection, table, qualified, unfinished / "parquet")
-        _comment(connection, tables)
-        _write_history(connection, runs, audits)
-        function_count = _create_functions(connection)
         connection.execute("detach candidate")
+        write_history(connection, runs=runs, audits=audits)
+        restated_count = _restate(settings, connection, tables, publication_id, cause)
+        history = [
+            PublishedTable(
+                schema="meta",
+                name=table.name,
+                description=table.description,
+                columns=table.descriptions,
+            )
+            for table in HISTORY
+        ]
+        for table in (*tables, *history):
+            _write_parquet(connection, table, unfinished / "parquet")
+        function_count = _create_functions(connection)
+        comment(connection, (*tables, *history))
         connection.execute("checkpoint")
     size_bytes = _make_durable(unfinished)
     unfinished.replace(folder)
-    _make_current(settings.published, folder)
-    _forget_old(versions, keep=KEPT_PUBLICATIONS)
+    make_current(settings, folder)
+    forget_old(settings)
     return PublishResult(
         folder=folder,
         row_counts=row_counts,
         function_count=function_count,
+        restated_count=restated_count,
         size_bytes=size_bytes,
     )
 
@@ -130,9 +155,9 @@ def open_published(settings: Settings) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _comment(connection: duckdb.DuckDBPyConnection, tables: Sequence[PublishedTable]) -> None:
-    """Give every table and column its description, in one transaction: a commit for each of some
-    1,200 statements took 2.7 s of an 8 s publication, all of them together 0.3 s."""
+def comment(connection: duckdb.DuckDBPyConnection, tables: Sequence[PublishedTable]) -> None:
+    """Give every table, column and table function its description, in one transaction: a commit for each
+    of some 1,200 statements took 2.7 s of an 8 s publication, all of them together 0.3 s."""
     present = set(
         connection.execute(
             "select schema_name, table_name, column_name from duckdb_columns()"
@@ -148,49 +173,54 @@ def _comment(connection: duckdb.DuckDBPyConnection, tables: Sequence[PublishedTa
             for column, description in table.columns.items()
             if (table.schema, table.name, column) in present
         ]
+    statements += [
+        f"comment on macro table {_name(name)} is {_text(f'{description} Call: {name}({parameters})')}"
+        for name, description, parameters in connection.execute(
+            "select function_name, description, parameters from meta.table_functions"
+        ).fetchall()
+    ]
     connection.execute("begin")
     connection.execute(";\n".join(statements))
     connection.execute("commit")
 
 
+def _restate(
+    settings: Settings,
+    connection: duckdb.DuckDBPyConnection,
+    tables: Sequence[PublishedTable],
+    publication_id: int,
+    cause: str,
+) -> int:
+    """Note what differs from the newest publication that is kept, also where readers were taken back to
+    an older one since: its figures were out."""
+    kept = kept_ids(settings)
+    if not kept:
+        return 0
+    return note_restatements(
+        connection,
+        before=folder_of(settings, kept[-1]) / DATABASE,
+        tables=[
+            WindowTable(
+                schema=table.schema,
+                name=table.name,
+                subject=[column for column in table.key if column != "window_key"],
+            )
+            for table in tables
+            if "window_key" in table.key and table.schema != "core"
+        ],
+        publication_id=publication_id,
+        cause=cause,
+    )
+
+
 def _write_parquet(
-    connection: duckdb.DuckDBPyConnection, table: PublishedTable, qualified: str, root: Path
+    connection: duckdb.DuckDBPyConnection, table: PublishedTable, root: Path
 ) -> None:
     folder = root / table.schema
     folder.mkdir(parents=True, exist_ok=True)
+    qualified = f"{_name(table.schema)}.{_name(table.name)}"
     target = _text(folder / f"{table.name}.parquet")
     connection.execute(f"copy {qualified} to {target} (format parquet, compression zstd)")
-
-
-def _write_history(
-    connection: duckdb.DuckDBPyConnection, runs: Sequence[Run], audits: Sequence[Audit]
-) -> None:
-    """The state store's runs and this run's audits, as `meta` tables."""
-    connection.execute(
-        "create table meta.runs (run_id integer, command varchar, as_of timestamp, status varchar,"
-        " failure varchar)"
-    )
-    for run in runs:
-        connection.execute(
-            "insert into meta.runs values (?, ?, ?, ?, ?)",
-            [run.run_id, run.command, run.as_of.replace(tzinfo=None), run.status, run.failure],
-        )
-    connection.execute("comment on table meta.runs is 'One row per run of the job, last 50.'")
-    connection.execute(
-        "create table meta.audits (check_name varchar, model_name varchar, status varchar,"
-        " failures bigint, message varchar)"
-    )
-    if audits:
-        connection.executemany(
-            "insert into meta.audits values (?, ?, ?, ?, ?)",
-            [
-                [one.check_name, one.model_name, one.status, one.failures, one.message]
-                for one in audits
-            ],
-        )
-    connection.execute(
-        "comment on table meta.audits is 'One row per data test of the run that made this publication.'"
-    )
 
 
 def _create_functions(connection: duckdb.DuckDBPyConnection) -> int:
@@ -225,40 +255,6 @@ def _make_durable(folder: Path) -> int:
     return size
 
 
-def _make_current(published: Path, folder: Path) -> None:
-    _point(published / "current", Path("versions") / folder.name)
-    for entry in ("agentmart.duckdb", "parquet"):
-        link = published / entry
-        if not link.is_symlink():
-            _point(link, Path("current") / entry)
-    handle = os.open(published, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _point(link: Path, target: Path) -> None:
-    unfinished = link.with_name(f".{link.name}.new")
-    unfinished.unlink(missing_ok=True)
-    unfinished.symlink_to(target)
-    unfinished.replace(link)
-
-
-def _forget_old(versions: Path, *, keep: int) -> None:
-    finished = sorted(path for path in versions.iterdir() if not path.name.startswith("."))
-    for path in finished[:-keep]:
-        shutil.rmtree(path)
-
-
 def _count(connection: duckdb.DuckDBPyConnection, qualified: str) -> int:
     row = connection.execute(f"select count(*) from {qualified}").fetchone()
     return int(row[0]) if row else 0
-
-
-def _name(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def _text(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"

@@ -109,7 +109,8 @@ def write_run_results(target: Path, results: Mapping[str, Any]) -> None:
 def published_tables(manifest: Mapping[str, Any]) -> list[PublishedTable]:
     """The tables that readers see: every table of a published schema that is not marked private."""
     tables = []
-    for node in manifest["nodes"].values():
+    keys = _keys(manifest)
+    for unique_id, node in manifest["nodes"].items():
         if node["resource_type"] not in ("model", "seed"):
             continue
         if node["schema"] not in PUBLISHED_SCHEMAS:
@@ -125,9 +126,20 @@ def published_tables(manifest: Mapping[str, Any]) -> list[PublishedTable]:
                     column["name"]: column["description"].strip()
                     for column in node["columns"].values()
                 },
+                key=keys.get(unique_id, ()),
             )
         )
     return sorted(tables, key=lambda table: (table.schema, table.name))
+
+
+def _keys(manifest: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The key of each table, from the test that holds it unique."""
+    return {
+        node["attached_node"]: list(node["test_metadata"]["kwargs"]["key"])
+        for node in manifest["nodes"].values()
+        if (node.get("test_metadata") or {}).get("name") == "keeps_rules"
+        and node["test_metadata"]["kwargs"].get("key")
+    }
 
 
 def read_audits(run_results: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[Audit]:

@@ -64,10 +64,12 @@ def plan_build(
     as_of: datetime,
     code_fingerprint: str,
     built_by: str | None,
+    is_rolled_back: bool,
 ) -> BuildPlan:
     """Compare what is loaded with what is published.
 
-    ``built_by`` is the fingerprint of the code that made the warehouse file, None when there is none.
+    ``built_by`` is the fingerprint of the code that made the warehouse file, None when there is none;
+    ``is_rolled_back`` says that readers see an older publication than ``last``.
     """
     load_ids = frozenset(entry.load_id for entry in entries)
     published = last.load_ids if last else frozenset()
@@ -90,6 +92,8 @@ def plan_build(
             reason = "the as-of time moved"
         elif not last.is_complete:
             reason = "only part of the marts was published for this time"
+        elif is_rolled_back:
+            reason = "readers were taken back to an older publication"
         else:
             return BuildPlan(
                 reason="nothing is new",

@@ -43,8 +43,9 @@ def test_a_failed_run_says_why(store: StateStore) -> None:
 
 def test_the_last_publication_knows_the_loads_it_holds(store: StateStore) -> None:
     run = store.start_run(run_key="a", command="agentmart run", as_of=AS_OF)
-    for load_ids in (["one"], ["one", "two"]):
+    for publication_id, load_ids in ((1, ["one"]), (4, ["one", "two"])):
         store.record_publication(
+            publication_id=publication_id,
             run_id=run.run_id,
             as_of=AS_OF,
             code_fingerprint="f",
@@ -53,7 +54,7 @@ def test_the_last_publication_knows_the_loads_it_holds(store: StateStore) -> Non
         )
     last = store.last_publication()
     assert last is not None
-    assert last.publication_id == 2
+    assert last.publication_id == 4
     assert last.load_ids == {"one", "two"}
 
 

@@ -44,6 +44,7 @@ def _plan(
     as_of: datetime = AS_OF,
     code: str = "code",
     made_by: str | None = "code",
+    is_rolled_back: bool = False,
 ) -> BuildPlan:
     return plan_build(
         entries=entries,
@@ -51,7 +52,15 @@ def _plan(
         as_of=as_of,
         code_fingerprint=code,
         built_by=made_by,
+        is_rolled_back=is_rolled_back,
     )
+
+
+def test_readers_that_were_taken_back_get_a_new_publication_though_nothing_is_new() -> None:
+    plan = _plan([ONE, TWO], _published(), is_rolled_back=True)
+    assert not plan.is_nothing
+    assert not plan.is_full_refresh
+    assert not plan.pending_load_ids
 
 
 def test_nothing_is_to_be_done_for_the_same_loads_time_and_code() -> None:

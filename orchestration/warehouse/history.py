@@ -1,0 +1,127 @@
+"""The tables of ``meta`` that publishing itself writes: runs, audits and restatements.
+
+Belongs here: their columns and descriptions, and filling the first two from the state store. Does not belong
+here: tables that dbt builds, and how restatements are found (warehouse/restatements).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import duckdb
+
+from orchestration.state.store import Audit, Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryTable:
+    """One table of ``meta``: its columns as (type, description) by name."""
+
+    name: str
+    description: str
+    columns: Mapping[str, tuple[str, str]]
+
+    @property
+    def descriptions(self) -> dict[str, str]:
+        return {name: text for name, (_, text) in self.columns.items()}
+
+    @property
+    def ddl(self) -> str:
+        columns = ", ".join(f"{name} {kind}" for name, (kind, _) in self.columns.items())
+        return f"create table meta.{self.name} ({columns})"
+
+
+RUNS = HistoryTable(
+    name="runs",
+    description="One row per run of this deployment, the last 50.",
+    columns=MappingProxyType(
+        {
+            "run_id": ("integer", "Number of the run."),
+            "command": ("varchar", "The command or job that started it."),
+            "as_of": ("timestamp", "The moment the run looked from (UTC)."),
+            "status": ("varchar", "running (this one), succeeded, failed or nothing new."),
+            "failure": ("varchar", "Why it failed; NULL when it did not."),
+        }
+    ),
+)
+AUDITS = HistoryTable(
+    name="audits",
+    description="One row per data test of the run that made this publication.",
+    columns=MappingProxyType(
+        {
+            "check_name": ("varchar", "Name of the data test."),
+            "model_name": ("varchar", "The table it tests; NULL when it is about several."),
+            "status": ("varchar", "pass or warn; a failure is never published."),
+            "failures": ("bigint", "Rows that broke a rule."),
+            "message": ("varchar", "Which rules were broken; NULL when none was."),
+        }
+    ),
+)
+RESTATEMENTS = HistoryTable(
+    name="restatements",
+    description=(
+        "One row per publication, dataset, window, subject and metric whose published figure differs from the"
+        " one published before: the window was complete then, and late data or a changed model moved it."
+    ),
+    columns=MappingProxyType(
+        {
+            "publication_id": ("integer", "The publication that first shows the new figure."),
+            "restated_as_of": ("timestamp", "As-of time of that publication (UTC)."),
+            "cause": (
+                "varchar",
+                "data (rows that came late or were taken back) or code (models or reference data changed).",
+            ),
+            "dataset": ("varchar", "The table of the figure, with its schema."),
+            "scope_kind": ("varchar", "Whose figure it is: platform, tenant or publisher."),
+            "scope_id": ("varchar", "Id of the tenant or publisher; platform for the platform."),
+            "source_name": ("varchar", "Source of the scope; NULL when it spans all sources."),
+            "time_zone": ("varchar", "Time zone of the window."),
+            "start_local": ("date", "First local date of the window."),
+            "end_local": ("date", "The local date after its last."),
+            "start_at": ("timestamp", "Start of the window (UTC)."),
+            "end_at": ("timestamp", "End of the window (UTC), not part of it."),
+            "subject": (
+                "varchar",
+                "The row within the window, such as agent_key=native:a1; NULL for its total.",
+            ),
+            "metric_key": ("varchar", "The metric; see meta.metric_catalogue."),
+            "before_value": (
+                "decimal(38, 12)",
+                "As published before; NULL when unknown or absent.",
+            ),
+            "after_value": ("decimal(38, 12)", "As published now; NULL when unknown or absent."),
+        }
+    ),
+)
+HISTORY = (RUNS, AUDITS, RESTATEMENTS)
+
+
+def write_history(
+    connection: duckdb.DuckDBPyConnection, *, runs: Sequence[Run], audits: Sequence[Audit]
+) -> None:
+    """Create the tables and fill those whose rows the state store has."""
+    for table in HISTORY:
+        connection.execute(table.ddl)
+    _insert(
+        connection,
+        RUNS,
+        [
+            [run.run_id, run.command, run.as_of.replace(tzinfo=None), run.status, run.failure]
+            for run in runs
+        ],
+    )
+    _insert(
+        connection,
+        AUDITS,
+        [[one.check_name, one.model_name, one.status, one.failures, one.message] for one in audits],
+    )
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection, table: HistoryTable, rows: Sequence[Sequence[object]]
+) -> None:
+    if rows:
+        places = ", ".join("?" * len(table.columns))
+        connection.executemany(f"insert into meta.{table.name} values ({places})", rows)
