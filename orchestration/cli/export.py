@@ -50,6 +50,13 @@ _FORMATS = ("json", "csv", "parquet")
 )
 @click.option("--as-of", metavar="TIME", help="Date or timestamp at which to look. Default: now.")
 @click.option(
+    "--currency",
+    default="USD",
+    show_default=True,
+    metavar="CODE",
+    help="USD, EUR or GBP: every amount is converted at the rate of its own day.",
+)
+@click.option(
     "--format",
     "file_format",
     type=click.Choice(_FORMATS),
@@ -73,6 +80,7 @@ def export(
     period: str | None,
     time_zone: str | None,
     as_of: str | None,
+    currency: str,
     file_format: str,
     out: Path | None,
 ) -> None:
@@ -103,7 +111,13 @@ def export(
     if file_format == "parquet" and out is None:
         raise UserError("Parquet is not written to stdout; name a file with --out")
     request = Request(
-        scope=scope, agent=agent, source=source, period=period, time_zone=time_zone, as_of=as_of
+        scope=scope,
+        agent=agent,
+        source=source,
+        period=period,
+        time_zone=time_zone,
+        as_of=as_of,
+        currency=currency,
     )
     with read_published(settings) as published:
         question = pose(

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 """One row of a result by column name; decimals are ``Decimal``, times are naive UTC."""
 
+USD = "USD"
+"""What money is stored in, and shown in unless another currency is asked for."""
+
 _FUNCTION_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PARAMETER = re.compile(r"\$([a-z_]+)")
 
@@ -51,8 +54,18 @@ class Published:
         moment: datetime = row["as_of"]
         return moment.replace(tzinfo=UTC)
 
-    def function(self, name: str, *, scope: Scope, window: Window) -> list[Row]:
+    def function(
+        self,
+        name: str,
+        *,
+        scope: Scope,
+        window: Window,
+        currency: str = USD,
+        bucket: str | None = None,
+    ) -> list[Row]:
         """The rows of the table function ``name`` for a scope and a window.
+
+        ``bucket`` cuts the window into hours, days, weeks or months.
 
         Raises:
             RunFailure: the published state was made before the function existed.
@@ -62,7 +75,8 @@ class Published:
         sql = f"""
             from {name}(
                 $scope, $start_local, $end_local,
-                time_zone := $time_zone, source := $source, agent := $agent, as_of := $as_of
+                time_zone := $time_zone, source := $source, agent := $agent, as_of := $as_of,
+                bucket := $bucket, currency := $currency
             )
         """
         try:
@@ -77,6 +91,8 @@ class Published:
                     "agent": scope.agent_id,
                     # Stored times are UTC without a zone, and are compared as such.
                     "as_of": window.as_of.replace(tzinfo=None),
+                    "bucket": bucket,
+                    "currency": currency,
                 },
             )
         except duckdb.CatalogException as error:

@@ -18,7 +18,8 @@ Rows = Sequence[Mapping[str, object]]
 
 _PARAMETERS = (
     "scope, start_local, end_local, "
-    "time_zone := 'UTC', source := null, agent := null, as_of := null"
+    "time_zone := 'UTC', source := null, agent := null, as_of := null, "
+    "bucket := null, currency := 'USD'"
 )
 
 TENANTS: Rows = (
@@ -80,6 +81,10 @@ def publish_by_hand(home: Path, functions: Mapping[str, Rows] | None = None) -> 
         connection.execute("create schema core")
         connection.execute("create schema answers")
         connection.execute("create schema meta")
+        connection.execute("create schema reference")
+        connection.execute(
+            "create table reference.fx_rates as select unnest(['EUR', 'GBP', 'USD']) as currency"
+        )
         connection.execute("create table meta.run_context as select ? as as_of", [PUBLISHED_AS_OF])
         _create(connection, "core.dim_tenants", TENANTS)
         _create(connection, "core.dim_publishers", PUBLISHERS)
@@ -91,7 +96,7 @@ def publish_by_hand(home: Path, functions: Mapping[str, Rows] | None = None) -> 
             f"create macro asked({_PARAMETERS}) as table "
             "select scope as asked_scope, start_local as asked_start, end_local as asked_end, "
             "time_zone as asked_zone, source as asked_source, agent as asked_agent, "
-            "as_of as asked_as_of"
+            "as_of as asked_as_of, bucket as asked_bucket, currency as asked_currency"
         )
     return settings
 

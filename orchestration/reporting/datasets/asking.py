@@ -13,7 +13,7 @@ from datetime import datetime
 from orchestration.errors import UserError
 from orchestration.reporting.datasets.dataset import Answer, Dataset, Question
 from orchestration.reporting.periods import check_zone, parse_as_of, parse_period
-from orchestration.reporting.query import Published
+from orchestration.reporting.query import USD, Published
 from orchestration.reporting.scopes import ScopeKind, resolve_scope, split_scope
 
 
@@ -27,6 +27,7 @@ class Request:
     period: str | None = None
     time_zone: str | None = None
     as_of: str | None = None
+    currency: str = USD
 
 
 def pose(
@@ -50,6 +51,7 @@ def pose(
         raise UserError(
             f"{dataset.name} is not made for scope {request.scope!r}: use --scope {allowed}"
         )
+    check_currency(published, request.currency)
     asked_zone = None if request.time_zone is None else check_zone(request.time_zone)
     scope = resolve_scope(published, request.scope, source=request.source, agent=request.agent)
     zone = asked_zone or scope.time_zone or platform_zone
@@ -58,7 +60,22 @@ def pose(
         scope=scope,
         window=parse_period(request.period or dataset.default_period, as_of=moment, time_zone=zone),
         data_until=published.as_of(),
+        currency=request.currency,
     )
+
+
+def check_currency(published: Published, currency: str) -> None:
+    """Refuse a currency that the published exchange rates do not hold.
+
+    Raises:
+        UserError: there is no rate for it at any day; the message names those that have one.
+    """
+    if currency == USD:
+        return
+    rows = published.rows("select distinct currency from reference.fx_rates order by currency")
+    known = [str(row["currency"]) for row in rows]
+    if currency not in known:
+        raise UserError(f"unknown currency {currency!r}: use one of {', '.join(known)}")
 
 
 def ask(dataset: Dataset, *, question: Question, published: Published) -> Answer:
@@ -68,6 +85,8 @@ def ask(dataset: Dataset, *, question: Question, published: Published) -> Answer
             need.function,
             scope=question.scope,
             window=need.window(question.window) if need.window else question.window,
+            bucket=need.bucket(question.window) if need.bucket else None,
+            currency=need.currency or question.currency,
         )
         for name, need in dataset.needs.items()
     }

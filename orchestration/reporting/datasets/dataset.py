@@ -14,7 +14,7 @@ from datetime import datetime
 from orchestration.errors import RunFailure
 from orchestration.reporting.documents import Json
 from orchestration.reporting.periods import Window
-from orchestration.reporting.query import Row
+from orchestration.reporting.query import USD, Row
 from orchestration.reporting.scopes import Scope, ScopeKind
 from orchestration.reporting.tables import Table
 
@@ -26,19 +26,25 @@ TENANT_OR_PLATFORM = frozenset({ScopeKind.TENANT, ScopeKind.PLATFORM})
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """Whose figures, of which days, from a state that knows nothing after ``data_until``."""
+    """Whose figures, of which days, from a state that knows nothing after ``data_until``.
+
+    ``currency`` is that of all money in the answer, also of fields whose name ends with ``usd``.
+    """
 
     scope: Scope
     window: Window
     data_until: datetime
+    currency: str = USD
 
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """A table function and, when it is not the question's own window, which window it reads."""
+    """A table function and, where it is not read just as the question says, what differs."""
 
     function: str
     window: Callable[[Window], Window] | None = None
+    bucket: Callable[[Window], str] | None = None
+    currency: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,4 +112,5 @@ def about(question: Question) -> dict[str, Json]:
         "data_to": min(window.end_at, window.as_of, question.data_until),
         "as_of": window.as_of,
         "is_partial": window.is_partial,
+        "currency": question.currency,
     }

@@ -112,6 +112,14 @@ def test_the_zone_is_that_of_the_option_else_of_the_tenant_else_of_the_platform(
     assert zone("--scope", "tenant:t2") == "UTC"
 
 
+def test_the_currency_is_us_dollars_unless_another_is_asked_for(run: Run) -> None:
+    def currency(*arguments: str) -> str:
+        _, out, _ = run("usage-timeline", "--as-of", "2026-03-08", *arguments)
+        return str(json.loads(out)["extra"]["currency"])
+
+    assert (currency(), currency("--currency", "GBP")) == ("USD", "GBP")
+
+
 def test_csv_on_stdout_is_rfc_4180_and_safe_to_open(run: Run) -> None:
     code, out, _ = run("usage-by-agent", "--as-of", "2026-03-08", "--format", "csv")
     assert code == 0
@@ -170,6 +178,7 @@ def test_no_partial_file_is_left_beside_the_result(run: Run, tmp_path: Path) -> 
         (["usage-timeline", "--as-of", "soon"], ["'soon'", "2026-03-01"]),
         (["usage-timeline", "--scope", "publisher:p1"], ["publisher:p1", "platform or tenant:ID"]),
         (["publisher-dashboard"], ["'platform'", "publisher:ID"]),
+        (["usage-timeline", "--currency", "JPY"], ["'JPY'", "EUR, GBP, USD"]),
         (["usage-timeline", "--format", "parquet"], ["--out"]),
         (["usage-timeline", "--format", "xlsx"], ["xlsx", "parquet"]),
         (["usage-timeline", "--out", "/no/such/folder/x.json"], ["/no/such/folder"]),

@@ -44,7 +44,17 @@ def test_a_table_function_is_asked_with_the_scope_and_the_window(tmp_path: Path)
         "asked_source": None,
         "asked_agent": "a1",
         "asked_as_of": datetime(2026, 3, 15, 12),
+        "asked_bucket": None,
+        "asked_currency": "USD",
     }
+
+
+def test_a_table_function_is_asked_for_a_currency_and_for_buckets(tmp_path: Path) -> None:
+    with read_published(publish_by_hand(tmp_path)) as published:
+        (row,) = published.function(
+            "asked", scope=_scope("t1"), window=_WINDOW, currency="EUR", bucket="hour"
+        )
+    assert (row["asked_currency"], row["asked_bucket"]) == ("EUR", "hour")
 
 
 def test_no_id_can_be_run_as_sql(tmp_path: Path) -> None:
