@@ -7,6 +7,7 @@ checks (validation.py).
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
 import uuid
@@ -22,6 +23,7 @@ from orchestration.ingest import sql
 from orchestration.ingest.ledger import sync_folder
 
 _STAGING = ".staging"
+_DIGEST_LENGTH = 16
 
 
 def stream_folder(lake: Path, stream: Stream) -> Path:
@@ -85,6 +87,19 @@ def _remove_if_abandoned(folder: Path) -> None:
         except BlockingIOError:
             return
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def keep_file(staged: Path, *, lake: Path, folder: str, load_id: str) -> str:
+    """Move a finished file of a load into a folder of the lake; its path below the lake.
+
+    Its name holds a digest of its bytes: of two loaders of one load that see different rows (their
+    clocks differ, so what is future differs) neither writes over what the ledger names.
+    """
+    with staged.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:_DIGEST_LENGTH]
+    path = f"{folder}/{load_id}-{digest}.parquet"
+    move_into_place(staged, lake / path)
+    return path
 
 
 def move_into_place(staged: Path, target: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -100,7 +101,7 @@ def write_entry(lake: Path, entry: LedgerEntry) -> bool:
     folder = lake / "ledger" / entry.source_name
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / entry.file_name
-    temporary = folder / f".{entry.file_name}.{os.getpid()}"
+    temporary = folder / f".{entry.file_name}.{uuid.uuid4().hex}"
     with temporary.open("w", encoding="utf-8") as file:
         json.dump(_to_json(entry), file, indent=1, sort_keys=True)
         file.write("\n")
@@ -134,7 +135,7 @@ def read_entries(lake: Path) -> list[LedgerEntry]:
     Raises:
         RunFailure: an entry cannot be read.
     """
-    entries = [_read(path) for path in sorted((lake / "ledger").glob("*/*.json"))]
+    entries = [read_entry(path) for path in sorted((lake / "ledger").glob("*/*.json"))]
     newest: dict[tuple[str, str, str], int] = {}
     for entry in entries:
         if entry.replay_of is None:
@@ -171,7 +172,12 @@ def _value(value: object) -> object:
     return value
 
 
-def _read(path: Path) -> LedgerEntry:
+def read_entry(path: Path) -> LedgerEntry:
+    """One entry.
+
+    Raises:
+        RunFailure: it cannot be read.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         streams = {

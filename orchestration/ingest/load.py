@@ -21,6 +21,7 @@ from orchestration.errors import RunFailure
 from orchestration.ingest import files as landing_files
 from orchestration.ingest import sql
 from orchestration.ingest.adapter import Adapter
+from orchestration.ingest.edited_mappings import describe_edits, mapping_fingerprint
 from orchestration.ingest.files import Candidate, UnusableFile
 from orchestration.ingest.lake import staging_folder, write_empty_files
 from orchestration.ingest.ledger import (
@@ -28,6 +29,8 @@ from orchestration.ingest.ledger import (
     StreamEntry,
     entry_path,
     load_identity,
+    read_entries,
+    read_entry,
     write_entry,
 )
 from orchestration.ingest.pieces import PieceResult, PieceTask, run_piece
@@ -76,6 +79,8 @@ class LoadReport:
     """What a load did, file by file in the order of their paths."""
 
     files: tuple[FileOutcome, ...]
+    # What a person should look at though every file loads, a line each.
+    warnings: tuple[str, ...] = ()
 
     def with_status(self, status: str) -> tuple[FileOutcome, ...]:
         return tuple(outcome for outcome in self.files if outcome.status == status)
@@ -90,6 +95,7 @@ class LoadReport:
             "rows_landed": self.rows_landed,
             "rows_quarantined": self.rows_quarantined,
             "rows_ignored": self.rows_ignored,
+            "warnings": list(self.warnings),
         }
 
     @property
@@ -154,6 +160,8 @@ def load_landing(
     candidates = landing_files.find_files(landing, sources=sources)
     clock = as_of.astimezone(UTC)
     outcomes: list[FileOutcome] = []
+    entries = read_entries(settings.lake) if sources else []
+    warnings = tuple(line for _, line in describe_edits(entries, sources=sources))
 
     def record(outcome: FileOutcome) -> None:
         outcomes.append(outcome)
@@ -206,7 +214,8 @@ def load_landing(
             sorted(
                 outcomes, key=lambda outcome: (outcome.path, outcome.source_name, outcome.status)
             )
-        )
+        ),
+        warnings=warnings,
     )
 
 
@@ -394,8 +403,13 @@ class _Run:
             streams=streams,
             quarantine_file=quarantine_file,
             retry_at=min((r.retry_at for r in results if r.retry_at is not None), default=None),
+            mapping_fingerprint=(
+                mapping_fingerprint(file.candidate.source) if file.candidate.source else None
+            ),
         )
         is_first = write_entry(self.settings.lake, entry)
+        if not is_first:
+            self._remove_unlisted(entry)
         return FileOutcome(
             path=entry.path,
             source_name=entry.source_name,
@@ -405,6 +419,14 @@ class _Run:
             rows_ignored=entry.rows_ignored if is_first else 0,
             streams=entry.streams if is_first else {},
         )
+
+    def _remove_unlisted(self, entry: LedgerEntry) -> None:
+        """Take back the files of a load that another loader was first with."""
+        first = read_entry(
+            entry_path(self.settings.lake, source_name=entry.source_name, load_id=entry.load_id)
+        )
+        for path in _files_of(entry) - _files_of(first):
+            (self.settings.lake / path).unlink(missing_ok=True)
 
     def _check_stream(self, file: _NewFile, quarantine: Sequence[Path]) -> None:
         with self.pool.worker() as worker:
@@ -417,6 +439,12 @@ class _Run:
         )
         if problem is not None:
             raise UnusableFile(problem)
+
+
+def _files_of(entry: LedgerEntry) -> set[str]:
+    files = {path for stream in entry.streams.values() for path in stream.files}
+    files |= {path for stream in entry.streams.values() for path in stream.future_files}
+    return files | ({entry.quarantine_file} if entry.quarantine_file else set())
 
 
 def _first_line(error: Exception) -> str:

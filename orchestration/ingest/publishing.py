@@ -1,6 +1,6 @@
 """Moving what a load staged into the lake, and summing up what it did.
 
-Belongs here: final names of lake files. Does not belong here: the ledger entry that makes them
+Belongs here: which folder of the lake a file goes to. Does not belong here: the ledger entry that makes them
 count (ledger.py), and publishing the warehouse (warehouse/).
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestration.ingest import sql
-from orchestration.ingest.lake import move_into_place
+from orchestration.ingest.lake import keep_file
 from orchestration.ingest.ledger import StreamEntry
 from orchestration.ingest.pieces import PieceResult, StagedFile
 from orchestration.ingest.worker import Worker
@@ -32,8 +32,9 @@ def land_rows(
         future_files: list[str] = []
         for part in parts:
             if part.future_file is not None:
-                future_files.append(f"future/{name}/{load_id}-{len(future_files) + 1:04d}.parquet")
-                move_into_place(part.future_file, lake / future_files[-1])
+                future_files.append(
+                    keep_file(part.future_file, lake=lake, folder=f"future/{name}", load_id=load_id)
+                )
         reasons: dict[str, int] = {}
         for part in parts:
             for reason, count in part.quarantined_by_reason.items():
@@ -57,21 +58,19 @@ def move_rows(
     staged: Sequence[StagedFile], *, lake: Path, stream: str, load_id: str
 ) -> tuple[str, ...]:
     """Move staged files to their dates; the paths they have below the lake."""
-    by_date: dict[str, list[Path]] = {}
-    for file in staged:
-        by_date.setdefault(file.event_date, []).append(file.path)
-    moved = []
-    for event_date, paths in sorted(by_date.items()):
-        for number, path in enumerate(paths, start=1):
-            suffix = f"-{number:04d}" if len(paths) > 1 else ""
-            moved.append(f"raw/{stream}/event_date={event_date}/{load_id}{suffix}.parquet")
-            move_into_place(path, lake / moved[-1])
-    return tuple(moved)
+    return tuple(
+        keep_file(
+            file.path,
+            lake=lake,
+            folder=f"raw/{stream}/event_date={file.event_date}",
+            load_id=load_id,
+        )
+        for file in sorted(staged, key=lambda file: file.event_date)
+    )
 
 
 def keep_refused_rows(*, lake: Path, load_id: str, staged: Sequence[Path], worker: Worker) -> str:
     """Unite the refused rows of all pieces in one file of the quarantine; its path below the lake."""
-    target = f"quarantine/{load_id}.parquet"
     united = staged[0]
     if len(staged) > 1:
         united = worker.scratch / f"{load_id}.parquet"
@@ -80,5 +79,4 @@ def keep_refused_rows(*, lake: Path, load_id: str, staged: Sequence[Path], worke
             f"copy (select * from read_parquet({paths}) "
             f"order by row_number, stream_name) to {sql.text(str(united))} (format parquet)"
         )
-    move_into_place(united, lake / target)
-    return target
+    return keep_file(united, lake=lake, folder="quarantine", load_id=load_id)

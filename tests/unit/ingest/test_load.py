@@ -109,12 +109,12 @@ def test_the_ledger_says_what_a_load_did(settings: Settings) -> None:
     assert charges.event_dates == ("2026-03-01", "2026-03-03")
     assert charges.min_event_at == datetime(2026, 3, 1, 10, tzinfo=UTC)
     assert charges.max_event_at == datetime(2026, 3, 3, 23, 59, 59, tzinfo=UTC)
-    assert charges.files == tuple(
-        f"raw/charges/event_date={day}/{entry.load_id}.parquet"
-        for day in ("2026-03-01", "2026-03-03")
-    )
+    assert [file.rpartition("-")[0] for file in charges.files] == [
+        f"raw/charges/event_date={day}/{entry.load_id}" for day in ("2026-03-01", "2026-03-03")
+    ]
     for file in (*charges.files, entry.quarantine_file or ""):
-        assert (settings.lake / file).is_file()
+        digest = hashlib.sha256((settings.lake / file).read_bytes()).hexdigest()
+        assert file.endswith(f"/{entry.load_id}-{digest[:16]}.parquet")
 
 
 def test_a_broken_ledger_entry_is_named(settings: Settings) -> None:
