@@ -39,6 +39,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "orchestration.cli.publications",
         "List the published states that are kept, or go back to one.",
     ),
+    "quarantine": (
+        "orchestration.cli.quarantine",
+        "Look at rejected rows, and load them again after a fix.",
+    ),
     "deliver": ("orchestration.cli.deliver", "Send what the outbox holds."),
     "metrics": ("orchestration.cli.metrics", "Show the metric catalogue."),
     "ui": ("orchestration.cli.ui", "Open Dagster's web page on this state."),

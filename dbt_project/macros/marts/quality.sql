@@ -2,7 +2,7 @@
     Quality by window: conversations, judge scores, tasks, tools, and ratings beside them.
 
     Belongs here: the SQL of the quality marts, each formula once. Does not belong here: ratings (feedback.sql),
-    response times and message errors (usage).
+    tasks (tasks.sql), response times and message errors (usage).
 #}
 
 {# The dimensions a judge scores, in the order of the contract; the overall score is their unweighted mean (RO-067). #}
@@ -63,23 +63,6 @@
         from {{ rows }}
         group by {{ keys | join(', ') }}
     ) as scored
-{%- endmacro %}
-
-{# Of tasks that ended, completed or failed (D-25): rows of fct_tasks. A task without a start has no duration. #}
-{% macro task_measures(rows, keys) -%}
-    select
-        {{ keys | join(', ') }},
-        count(*) as terminal_tasks,
-        count(*) filter (where is_completed) as completed_tasks,
-        count(*) filter (where is_failed) as failed_tasks,
-        count(*) filter (where is_retried) as retried_tasks,
-        {{ safe_divide('count(*) filter (where is_completed)', 'count(*)') }} as task_success_rate,
-        {{ safe_divide('count(*) filter (where is_failed)', 'count(*)') }} as task_error_rate,
-        {{ safe_divide('count(*) filter (where is_retried)', 'count(*)') }} as retry_rate,
-        {{ exact_average('duration_s') }} as avg_task_duration_s
-    from {{ rows }}
-    where is_completed or is_failed
-    group by {{ keys | join(', ') }}
 {%- endmacro %}
 
 
@@ -292,28 +275,55 @@
 
 
 {#
-    One row per window and tool used in it. Attempts and failures are those of the fact (D-20). The time of a tool is
-    that of its attempts: the row of a failure repeats the time of one of them.
+    Of uses of tools: rows of fct_tool_calls. The time of a tool is that of its attempts: the row of a failure repeats the
+    time of one of them.
 #}
+{% macro tool_measures(rows, keys) -%}
+    select
+        {{ keys | join(', ') }},
+        {{ integer_sum('attempt_count') }} as attempt_count,
+        {{ integer_sum('failure_count') }} as failure_count,
+        {{ safe_divide('sum(failure_count)', 'sum(attempt_count)') }} as tool_failure_rate,
+        {{ integer_sum('listed_count', where='is_listed_completed') }} as listed_completed_count,
+        {{ integer_sum('listed_count') }} as listed_count,
+        cast(sum(duration_ms) filter (where attempt_count > 0) as bigint) as total_duration_ms,
+        count(distinct tenant_key) as active_tenants,
+        count(*) as record_count
+    from {{ rows }}
+    group by {{ keys | join(', ') }}
+{%- endmacro %}
+
+{# One row per window: all tools together. #}
+{% macro tool_summary_sql(windows) -%}
+    with tool_rows as (
+        {{ rows_in_windows(ref('fct_tool_calls'), 'called_at', windows) }}
+    ),
+
+    tools as (
+        {{ tool_measures('tool_rows', ['window_key']) }}
+    )
+
+    select
+        windows.window_key,
+        {{ counts_or_zero(
+            ['attempt_count', 'failure_count', 'listed_completed_count', 'listed_count'], 'tools'
+        ) }},
+        tools.tool_failure_rate,
+        tools.total_duration_ms
+    from {{ windows }} as windows
+    left join tools
+        on windows.window_key = tools.window_key
+{%- endmacro %}
+
+
+{# One row per window and tool used in it. Attempts and failures are those of the fact (D-20). #}
 {% macro tool_usage_sql(windows) -%}
     with tool_rows as (
         {{ rows_in_windows(ref('fct_tool_calls'), 'called_at', windows) }}
     ),
 
     tools as (
-        select
-            window_key,
-            tool_name,
-            {{ integer_sum('attempt_count') }} as attempt_count,
-            {{ integer_sum('failure_count') }} as failure_count,
-            {{ safe_divide('sum(failure_count)', 'sum(attempt_count)') }} as tool_failure_rate,
-            {{ integer_sum('listed_count', where='is_listed_completed') }} as listed_completed_count,
-            {{ integer_sum('listed_count') }} as listed_count,
-            cast(sum(duration_ms) filter (where attempt_count > 0) as bigint) as total_duration_ms,
-            count(distinct tenant_key) as active_tenants,
-            count(*) as record_count
-        from tool_rows
-        group by window_key, tool_name
+        {{ tool_measures('tool_rows', ['window_key', 'tool_name']) }}
     ),
 
     tool_times as (

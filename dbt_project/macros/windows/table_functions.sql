@@ -120,6 +120,56 @@
             'description': 'One row per agent type that was rated in the span and load band.',
         },
         {
+            'name': 'tool_summary',
+            'summary_sql': tool_summary_sql('requested_windows'),
+            'description': 'One row: attempts, failures and time of all tools of the scope in the span.',
+        },
+        {
+            'name': 'unused_agents',
+            'summary_sql': unused_agents_sql('requested_windows'),
+            'description': 'One row per agent of the scope that no user wrote to in the span.',
+        },
+        {
+            'name': 'task_summary',
+            'summary_sql': task_summary_sql('requested_windows'),
+            'description': 'One row: tasks of the scope that ended in the span, and what tasks used, cost and took.',
+        },
+        {
+            'name': 'tasks_by_agent',
+            'summary_sql': tasks_by_agent_sql('requested_windows'),
+            'description': 'One row per agent with tasks in the span; what a task used is its owner\'s.',
+        },
+        {
+            'name': 'tasks_by_model',
+            'summary_sql': tasks_by_model_sql('requested_windows'),
+            'description': 'One row per model with tasks in the span; a task belongs to its primary model.',
+        },
+        {
+            'name': 'tasks_daily',
+            'summary_sql': tasks_daily_sql('requested_windows'),
+            'description': 'One row per local date of the span: tasks that ended, and what tasks used, dates without any included.',
+        },
+        {
+            'name': 'agent_type_comparison',
+            'summary_sql': agent_type_comparison_sql('requested_windows'),
+            'description': 'One row per agent type that was used, audited or rated in the span.',
+        },
+        {
+            'name': 'data_quality',
+            'summary_sql': data_quality_sql('requested_windows'),
+            'description': 'One row per source and stream of the scope, whatever the span: what became of every row that was read.',
+        },
+        {
+            'name': 'quarantine_reasons',
+            'summary_sql': quarantine_reasons_sql('requested_windows'),
+            'description': 'One row per source, stream and reason of the scope, whatever the span: rows that were refused.',
+        },
+        {
+            'name': 'insights',
+            'summary_sql': insights_sql('requested_windows'),
+            'description': 'One row per finding of insights.insights whose evidence falls into the span.',
+        },
+        {
             'name': 'insight_findings',
             'summary_sql': insight_findings_sql('windows'),
             'windows': 'windows',

@@ -47,6 +47,7 @@
         count(*) as user_messages,
         count(*) filter (where user_key is null) as anonymous_user_messages,
         count(distinct user_key) as active_users,
+        count(distinct agent_key) as agents_with_incoming_messages,
         count(distinct tenant_key) as messaging_tenants
     from {{ rows }}
     group by {{ keys | join(', ') }}

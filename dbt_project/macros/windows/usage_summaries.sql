@@ -75,7 +75,7 @@
             {{ counts_or_zero(['unmodelled_count'], 'agent_messages') }},
             {{ counts_or_zero(['usage_count'] + token_columns(), 'tokens') }},
             {{ counts_or_zero(['active_agents', 'active_tenants', 'active_publishers'], 'agent_messages') }},
-            {{ counts_or_zero(['active_users'], 'user_messages') }},
+            {{ counts_or_zero(['active_users', 'agents_with_incoming_messages'], 'user_messages') }},
             {{ counts_or_zero(['llm_latency_count'], 'agent_messages') }},
             agent_messages.avg_llm_latency_ms,
             {{ counts_or_zero(['response_time_count'], 'agent_messages') }},
@@ -127,6 +127,7 @@
 
     select
         measured.*,
+        {{ safe_divide('measured.total_tokens', 'measured.agent_messages') }} as avg_tokens_per_message,
         {{ safe_divide_money('measured.cost_usd', 'measured.agent_messages') }} as cost_per_message_usd,
         {{ safe_divide_money('measured.cost_usd', 'measured.sessions') }} as cost_per_session_usd,
         {{ safe_divide_money('measured.cost_usd', 'measured.active_users') }} as cost_per_user_usd
@@ -640,4 +641,71 @@
     inner join totals
         on cells.window_key = totals.window_key
         and cells.distribution = totals.distribution
+{%- endmacro %}
+
+
+{#
+    One row per window and agent of the scope that no user wrote to in it: of the platform and of a publisher those
+    that are registered, of a tenant those that it has installed at the end of the window (FL-013).
+#}
+{% macro unused_agents_sql(windows) -%}
+    with message_rows as (
+        {{ rows_in_windows(ref('fct_user_messages'), 'sent_at', windows) }}
+    ),
+
+    installs as (
+        select
+            windows.window_key,
+            events.agent_key,
+            events.event_kind,
+            row_number() over (
+                partition by windows.window_key, events.agent_key
+                order by events.happened_at desc, events.install_event_key desc
+            ) as event_place
+        from {{ windows }} as windows
+        inner join {{ ref('fct_install_events') }} as events
+            on windows.scope_kind = 'tenant'
+            and windows.scope_key = events.tenant_key
+            and events.happened_at < windows.end_at
+    ),
+
+    agents_of_scopes as (
+        select
+            windows.window_key,
+            agents.agent_key
+        from {{ windows }} as windows
+        inner join {{ ref('dim_agents') }} as agents
+            on (windows.source_name is null or windows.source_name = agents.source_name)
+            and (
+                windows.scope_kind = 'platform'
+                or (windows.scope_kind = 'publisher' and windows.scope_key = agents.publisher_key)
+            )
+        where not agents.is_inferred
+        union all
+        select
+            window_key,
+            agent_key
+        from installs
+        where event_place = 1 and event_kind = 'install'
+    )
+
+    select
+        agents_of_scopes.window_key,
+        agents_of_scopes.agent_key,
+        agents.agent_id,
+        agents.agent_name
+    from agents_of_scopes
+    inner join {{ windows }} as windows
+        on agents_of_scopes.window_key = windows.window_key
+        and (windows.agent_key is null or windows.agent_key = agents_of_scopes.agent_key)
+    inner join {{ ref('dim_agents') }} as agents
+        on agents_of_scopes.agent_key = agents.agent_key
+    where
+        not exists (
+            select 1
+            from message_rows
+            where
+                message_rows.window_key = agents_of_scopes.window_key
+                and message_rows.agent_key = agents_of_scopes.agent_key
+        )
 {%- endmacro %}

@@ -84,6 +84,7 @@ final as (
         modelled.started_at,
         modelled.ended_at,
         modelled.terminal_at,
+        modelled.used_at,
         {{ seconds_between('modelled.started_at', 'modelled.terminal_at') }} as duration_s,
         {{ model_key_of('modelled.primary_model', 'modelled.primary_provider') }}
             as primary_model_key,
