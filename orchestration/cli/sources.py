@@ -75,6 +75,8 @@ def check(
 def _lines(preview: SourcePreview) -> Iterator[str]:
     mapping = "" if preview.adapter == preview.source_name else f" by {preview.adapter}"
     yield f"{preview.source_name}{mapping}: {preview.path}"
+    if preview.edit is not None:
+        yield f"  attention    {preview.edit}"
     if not preview.files_found:
         yield "  no file matches"
         return

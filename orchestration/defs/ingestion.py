@@ -41,6 +41,8 @@ def landed_extracts(
         on_file=lambda outcome: context.log.info(str(outcome)),
     )
     current.store.add_counts(current.run.run_id, {"ingest": report.counts()})
+    for warning in report.warnings:
+        context.log.warning(warning)
     for stream, totals in report.streams.items():
         figures = {"dagster/row_count": totals.rows_landed, "quarantined": totals.rows_quarantined}
         yield dg.MaterializeResult(asset_key=["raw", stream], metadata=figures)

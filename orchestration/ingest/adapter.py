@@ -28,7 +28,6 @@ text of refused rows out of it.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -198,16 +197,6 @@ def parse_adapter(source: str, *, path: Path) -> Adapter:
             *(member.strip() for line in header["private"] for member in line.split(",")),
         ),
     )
-
-
-def fingerprint(adapter: Adapter) -> str:
-    """A hash of what the adapter does, to notice an edit without a new version."""
-    parts = [
-        repr(adapter.raw_fields),
-        *(f"{table.name}: {table.sql}" for table in adapter.tables),
-        *(section.sql for section in adapter.sections),
-    ]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def is_source_name(name: str) -> bool:

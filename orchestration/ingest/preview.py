@@ -17,7 +17,9 @@ import duckdb
 from orchestration.ingest import files as landing_files
 from orchestration.ingest import sql
 from orchestration.ingest.adapter import NATIVE
+from orchestration.ingest.edited_mappings import describe_edits
 from orchestration.ingest.files import Candidate, UnusableFile
+from orchestration.ingest.ledger import read_entries
 from orchestration.ingest.pieces import PieceResult, PieceTask, run_piece
 from orchestration.ingest.sources import Source, read_sources
 from orchestration.ingest.splitting import prepare
@@ -52,6 +54,8 @@ class SourcePreview:
     landing_rows: Mapping[str, int]
     refusals: tuple[Refusal, ...]
     problems: tuple[str, ...]
+    # That its adapter or defaults were edited since files were loaded; None if they were not.
+    edit: str | None = None
 
 
 def preview_sources(
@@ -70,6 +74,11 @@ def preview_sources(
     """
     sources = read_sources(settings.config)
     candidates = landing_files.find_files(landing, sources=sources)
+    entries = read_entries(settings.lake) if sources else []
+    edits = {
+        (source.name, source.adapter.name): line
+        for source, line in describe_edits(entries, sources=sources)
+    }
     with (
         tempfile.TemporaryDirectory(prefix="agentmart-check-") as scratch,
         worker_pool(
@@ -84,6 +93,7 @@ def preview_sources(
                 source_name=source.name,
                 adapter=source.adapter.name,
                 path=source.path,
+                edit=edits.get((source.name, source.adapter.name)),
             )
             for source in sources
         ]
@@ -110,7 +120,13 @@ class _Reader:
     limit: int
 
     def preview(
-        self, found: Sequence[Candidate], *, source_name: str, adapter: str, path: str
+        self,
+        found: Sequence[Candidate],
+        *,
+        source_name: str,
+        adapter: str,
+        path: str,
+        edit: str | None = None,
     ) -> SourcePreview:
         results: list[PieceResult] = []
         problems: list[str] = []
@@ -137,6 +153,7 @@ class _Reader:
             landing_rows=landing_rows,
             refusals=self._refusals([one for result in results for one in result.quarantine_files]),
             problems=tuple(problems),
+            edit=edit,
         )
 
     def _read(self, candidate: Candidate) -> PieceResult:

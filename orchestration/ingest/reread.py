@@ -291,8 +291,9 @@ class _Replay:
             if name != "row_number"
         ]
         # Rows of which every cell is empty have no columns left.
+        cells = ", ".join(columns) or "null::varchar as nothing"
         self._execute(
-            f"copy (select {', '.join(columns) or 'null::varchar as nothing'} from replay.positions order by position) "
+            f"copy (select {cells} from replay.positions order by position) "
             f"to {sql.text(str(path))} (format parquet)"
         )
         return Unit(path=path, format="parquet")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from orchestration.contracts.model import Field, Stream
 from orchestration.contracts.streams import STREAMS
 from orchestration.errors import UserError
 from orchestration.ingest import replay
-from orchestration.ingest.ledger import LedgerEntry, read_entries
+from orchestration.ingest.ledger import LedgerEntry, read_entries, write_entry
 from orchestration.ingest.load import REPEATED, REPLAYED
 from orchestration.ingest.quarantine import Selection, count_refused, read_refused
 from orchestration.ingest.reread import FileReplay, replay_refused_rows
@@ -65,13 +64,13 @@ def load_under(
 
 
 def replay_now(
-    settings: Settings, *, as_of: datetime = LATER, **selection: str
+    settings: Settings, selection: Selection | None = None, *, as_of: datetime = LATER
 ) -> tuple[FileReplay, ...]:
     return replay_refused_rows(
         settings=settings,
         landing=settings.landing,
         as_of=as_of,
-        selection=Selection(**selection),
+        selection=selection or Selection(),
     )
 
 
@@ -262,11 +261,11 @@ def test_only_selected_rows_are_replayed(
     def left() -> list[tuple[str, int]]:
         return [(path, number) for path, number, _ in refused(settings)]
 
-    replay_now(settings, path="charges/b*")
+    replay_now(settings, Selection(path="charges/b*"))
     assert left() == [("charges/a.ndjson", 1), ("charges/a.ndjson", 2), ("tasks/c.ndjson", 1)]
-    replay_now(settings, stream="charges", reason="not_allowed")
+    replay_now(settings, Selection(stream="charges", reason="not_allowed"))
     assert left() == [("charges/a.ndjson", 1), ("tasks/c.ndjson", 1)]
-    replay_now(settings, stream="tasks", source_name="native")
+    replay_now(settings, Selection(stream="tasks", source_name="native"))
     assert left() == [("charges/a.ndjson", 1)]
     replay_now(settings)
     assert left() == []
@@ -277,17 +276,20 @@ def test_only_selected_rows_are_replayed(
 @pytest.mark.parametrize(
     ("selection", "message"),
     [
-        ({"source_name": "nobody"}, "source 'nobody' has loaded nothing; use one of native"),
-        ({"path": "charges/x*"}, r"file 'charges/x\*' is none of the loaded ones"),
+        (
+            Selection(source_name="nobody"),
+            "source 'nobody' has loaded nothing; use one of native",
+        ),
+        (Selection(path="charges/x*"), r"file 'charges/x\*' is none of the loaded ones"),
     ],
 )
 def test_a_selection_of_nothing_that_was_loaded_is_named(
-    settings: Settings, selection: Mapping[str, str], message: str
+    settings: Settings, selection: Selection, message: str
 ) -> None:
     put(settings, "charges/a.ndjson", ndjson([row_of("charges")]))
     load(settings)
     with pytest.raises(UserError, match=message):
-        replay_now(settings, **selection)
+        replay_now(settings, selection)
 
 
 def test_a_replay_that_is_killed_before_its_entry_leaves_nothing_that_counts(
@@ -318,13 +320,12 @@ def test_of_two_replays_at_the_same_time_one_counts(
     put(settings, "agent_events/rows.ndjson", ndjson(FEEDBACK))
     load(settings)
     monkeypatch.setitem(STREAMS, "agent_events", UP_TO_TEN)
-    write = replay.write_entry
 
     def overtaken(lake: Path, entry: LedgerEntry) -> bool:
         with monkeypatch.context() as patch:
-            patch.setattr(replay, "write_entry", write)
+            patch.setattr(replay, "write_entry", write_entry)
             replay_now(settings, as_of=LATER + timedelta(minutes=1))
-        return write(lake, entry)
+        return write_entry(lake, entry)
 
     with monkeypatch.context() as patch:
         patch.setattr(replay, "write_entry", overtaken)
@@ -364,7 +365,7 @@ def test_rows_of_the_future_wait_on_through_replays_and_land_once(
     put(settings, "charges/rows.ndjson", ndjson(rows))
     load(settings)
     monkeypatch.setitem(STREAMS, "charges", changed(STREAMS["charges"], "amount", minimum=None))
-    replay_now(settings, reason="out_of_range")
+    replay_now(settings, Selection(reason="out_of_range"))
 
     def ids() -> list[str]:
         return [row["charge_id"] for row in counted(settings, "charges")]
