@@ -37,8 +37,14 @@
         {{ session_measures('session_rows', ['window_key']) }}
     ),
 
+    {# An hour has no days to look back on; a month cut into hours would look back 720 times. -#}
+    windows_of_days as (
+        select * from {{ windows }} as windows
+        where windows.window_kind is distinct from 'hour'
+    ),
+
     active_users_by_day as (
-        {{ active_users_by_day(windows) }}
+        {{ active_users_by_day('windows_of_days') }}
     ),
 
     last_days as (
@@ -108,10 +114,13 @@
             sessions.single_message_session_rate,
             {{ counts_or_zero(['session_message_count'], 'sessions') }},
             sessions.messages_per_session,
-            cast(coalesce(engagement.user_days, 0) as bigint) as user_days,
-            {{ counts_or_zero(['day_count'], 'engagement') }},
-            {{ safe_divide('engagement.user_days', 'engagement.day_count') }} as avg_dau,
-            {{ counts_or_zero(['wau', 'mau'], 'engagement') }}
+            {%- for column in ['user_days', 'day_count', 'wau', 'mau'] %}
+            case
+                when windows.window_kind is distinct from 'hour'
+                    then cast(coalesce(engagement.{{ column }}, 0) as bigint)
+            end as {{ column }},
+            {%- endfor %}
+            {{ safe_divide('engagement.user_days', 'engagement.day_count') }} as avg_dau
         from {{ windows }} as windows
         left join agent_messages
             on windows.window_key = agent_messages.window_key

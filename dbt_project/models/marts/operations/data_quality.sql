@@ -14,7 +14,7 @@ unowned_usage as (
     group by source_name
 ),
 
-rows_with_a_publisher as (
+rows_named as (
     select
         source_name,
         'agent_events' as stream_name,
@@ -43,14 +43,14 @@ rows_with_a_publisher as (
 -- A row's own publisher wins over its agent's; that they differ is worth knowing (D-34).
 publisher_mismatches as (
     select
-        rows_with_a_publisher.source_name,
-        rows_with_a_publisher.stream_name,
+        rows_named.source_name,
+        rows_named.stream_name,
         count(*) as publisher_mismatch_count
-    from rows_with_a_publisher
+    from rows_named
     inner join {{ ref('dim_agents_history') }} as agents
-        on {{ agent_valid_at('agents', 'rows_with_a_publisher.agent_key', 'rows_with_a_publisher.happened_at') }}
-    where rows_with_a_publisher.publisher_key <> agents.publisher_key
-    group by rows_with_a_publisher.source_name, rows_with_a_publisher.stream_name
+        on {{ agent_valid_at('agents', 'rows_named.agent_key', 'rows_named.happened_at') }}
+    where rows_named.publisher_key <> agents.publisher_key
+    group by rows_named.source_name, rows_named.stream_name
 ),
 
 final as (
@@ -63,8 +63,9 @@ final as (
         streams.rows_ignored,
         streams.rows_landed,
         streams.rows_quarantined,
-        {{ safe_divide('streams.rows_quarantined', 'streams.rows_landed + streams.rows_quarantined') }}
-            as quarantine_rate,
+        {{ safe_divide(
+            'streams.rows_quarantined', 'streams.rows_landed + streams.rows_quarantined'
+        ) }} as quarantine_rate,
         streams.duplicate_rows,
         streams.superseded_rows,
         streams.conflicting_rows,
