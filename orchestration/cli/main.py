@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "orchestration.cli.sources",
         "Say what the declared sources would give, loading nothing.",
     ),
+    "compact": ("orchestration.cli.compact", "Merge the small files of the lake."),
     "generate": ("orchestration.cli.generate", "Write synthetic extracts of every stream."),
     "export": ("orchestration.cli.export", "Write one dataset as JSON, CSV or Parquet."),
     "report": ("orchestration.cli.report", "Make one daily, weekly or monthly report."),

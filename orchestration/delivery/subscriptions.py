@@ -6,13 +6,16 @@ else (the published database never holds them).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from orchestration.ingest.ledger import read_entries
+from orchestration.ingest.listing import LakeFile, lake_files, reading
 
 _STREAM = "report_subscriptions"
 _FORMATS = ("pdf", "csv", "json")
@@ -42,34 +45,11 @@ class Subscription:
 
 def read_subscriptions(lake: Path, *, as_of: datetime) -> list[Subscription]:
     """The subscriptions that are active at the as-of time, in order of their ids."""
-    files = [
-        str(lake / file)
-        for entry in read_entries(lake)
-        if _STREAM in entry.streams
-        for file in entry.streams[_STREAM].files
-    ]
-    if not files:
-        return []
-    # Written into the statement: DuckDB imports pandas to look at a bound value, which takes 0.4 s.
-    paths = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-    moment = as_of.astimezone(UTC).replace(tzinfo=None)
-    with duckdb.connect() as connection:
-        rows = connection.execute(
-            f"""
-            with states as (
-                from read_parquet([{paths}], hive_partitioning = false, union_by_name = true)
-                where updated_at <= timestamp '{moment.isoformat(sep=" ")}'
-                qualify row_number() over (
-                    partition by source_name, subscription_id
-                    order by updated_at desc, row_hash desc
-                ) = 1
-            )
-
-            select subscription_id, source_name, scope_kind, scope_id, frequency, formats,
-            recipients from states where coalesce(is_active, true) order by source_name,
-            subscription_id
-            """
-        ).fetchall()
+    with reading(lake):
+        files = [
+            file for file in lake_files(lake, entries=read_entries(lake)) if file.stream == _STREAM
+        ]
+        rows = _last_states(lake, files, as_of=as_of) if files else []
     return [
         Subscription(
             subscription_id=subscription_id,
@@ -90,3 +70,31 @@ def read_subscriptions(lake: Path, *, as_of: datetime) -> list[Subscription]:
             recipients,
         ) in rows
     ]
+
+
+def _last_states(lake: Path, files: Sequence[LakeFile], *, as_of: datetime) -> list[Any]:
+    """The active states, by the columns of Subscription."""
+    # Written into the statement: DuckDB imports pandas to look at a bound value, which takes 0.4 s.
+    paths = ", ".join("'" + str(lake / file.path).replace("'", "''") + "'" for file in files)
+    load_ids = ", ".join(
+        f"'{load_id}'" for load_id in sorted({one for file in files for one in file.load_ids})
+    )
+    moment = as_of.astimezone(UTC).replace(tzinfo=None)
+    with duckdb.connect() as connection:
+        return connection.execute(
+            f"""
+            with states as (
+                from read_parquet([{paths}], hive_partitioning = false, union_by_name = true)
+                where load_id in ({load_ids})
+                and updated_at <= timestamp '{moment.isoformat(sep=" ")}'
+                qualify row_number() over (
+                    partition by source_name, subscription_id
+                    order by updated_at desc, row_hash desc
+                ) = 1
+            )
+
+            select subscription_id, source_name, scope_kind, scope_id, frequency, formats,
+            recipients from states where coalesce(is_active, true) order by source_name,
+            subscription_id
+            """
+        ).fetchall()

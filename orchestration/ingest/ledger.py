@@ -135,7 +135,7 @@ def read_entries(lake: Path) -> list[LedgerEntry]:
     Raises:
         RunFailure: an entry cannot be read.
     """
-    entries = [read_entry(path) for path in sorted((lake / "ledger").glob("*/*.json"))]
+    entries = read_all_entries(lake)
     newest: dict[tuple[str, str, str], int] = {}
     for entry in entries:
         if entry.replay_of is None:
@@ -149,6 +149,15 @@ def read_entries(lake: Path) -> list[LedgerEntry]:
         ),
         key=lambda entry: (entry.source_name, entry.load_id),
     )
+
+
+def read_all_entries(lake: Path) -> list[LedgerEntry]:
+    """Every load there was, also those whose rows no longer count.
+
+    Raises:
+        RunFailure: an entry cannot be read.
+    """
+    return [read_entry(path) for path in sorted((lake / "ledger").glob("*/*.json"))]
 
 
 def _content_key(entry: LedgerEntry) -> tuple[str, str, str]:

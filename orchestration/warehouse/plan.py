@@ -19,6 +19,7 @@ import duckdb
 
 from orchestration.errors import RunFailure
 from orchestration.ingest.ledger import LedgerEntry
+from orchestration.ingest.listing import lake_files
 from orchestration.settings import Settings
 from orchestration.state.store import Publication
 
@@ -162,7 +163,6 @@ def write_run_inputs(
         }
     ]
     loads: list[Mapping[str, object]] = []
-    lake_files: list[Mapping[str, object]] = []
     quarantined: list[Mapping[str, object]] = []
     pending_dates: set[tuple[str, str]] = set()
     for entry in sorted(entries, key=lambda one: one.load_id):
@@ -194,15 +194,6 @@ def write_run_inputs(
                         "stream_name": stream,
                         "reason_code": reason,
                         "row_count": row_count,
-                    }
-                )
-            for file in landed.files:
-                lake_files.append(
-                    {
-                        "stream_name": stream,
-                        "event_date": _partition_date(file),
-                        "path": str(settings.lake / file),
-                        "is_pending": is_pending,
                     }
                 )
             if is_pending:
@@ -239,12 +230,20 @@ def write_run_inputs(
         _write(
             connection,
             settings.run_inputs / "lake_files.parquet",
-            lake_files,
+            [
+                {
+                    "stream_name": file.stream,
+                    "event_date": file.event_date,
+                    "path": str(settings.lake / file.path),
+                    "excluded_load_ids": list(file.excluded_load_ids),
+                }
+                for file in lake_files(settings.lake, entries=entries)
+            ],
             {
                 "stream_name": "varchar",
                 "event_date": "date",
                 "path": "varchar",
-                "is_pending": "boolean",
+                "excluded_load_ids": "varchar[]",
             },
         )
         _write(
@@ -348,10 +347,6 @@ def _copy(
     quoted = str(unfinished).replace("'", "''")
     connection.execute(f"copy ({query}) to '{quoted}' (format parquet)", dict(parameters))
     unfinished.replace(target)
-
-
-def _partition_date(file: str) -> str:
-    return next(part for part in Path(file).parts if part.startswith("event_date="))[11:]
 
 
 def _naive(moment: datetime | None) -> str | None:

@@ -73,6 +73,7 @@ def test_a_failing_data_test_blocks_what_comes_after(repository: dg.RepositoryDe
         ("insights_daily_job", "15 1 * * *"),
         ("reports_weekly_job", "30 6 * * 1"),
         ("reports_monthly_job", "45 6 1 * *"),
+        ("lake_maintenance_daily_job", "30 3 * * *"),
     ],
 )
 def test_jobs_run_on_a_schedule_with_an_explicit_zone(
@@ -101,5 +102,5 @@ def test_loading_the_definitions_touches_no_deployment_and_no_network(
         text=True,
         check=True,
     )
-    assert len(json.loads(done.stdout)) == 4
+    assert len(json.loads(done.stdout)) == 5
     assert list(tmp_path.iterdir()) == []

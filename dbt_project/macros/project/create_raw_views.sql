@@ -26,12 +26,26 @@
     {%- endif -%}
 
     {%- set listed = run_query(
-        "select stream_name, path from read_parquet(" ~ sql_text(file_list) ~ ") "
-        ~ "order by stream_name, event_date, path"
+        "select stream_name, path, array_to_string(excluded_load_ids, ' ') from read_parquet("
+        ~ sql_text(file_list) ~ ") order by stream_name, event_date, path"
     ) -%}
-    {%- set files_by_stream = {} -%}
+    {#- Rows of a merged file may belong to loads that do not count any more. -#}
+    {%- set files_by_stream, parts_by_stream = {}, {} -%}
     {%- for row in listed.rows -%}
-        {%- do files_by_stream.setdefault(row[0], []).append(sql_text(row[1])) -%}
+        {%- do files_by_stream.setdefault(row[0], []) -%}
+        {%- do parts_by_stream.setdefault(row[0], []) -%}
+        {%- if row[2] -%}
+            {%- set excluded = [] -%}
+            {%- for load_id in row[2].split(' ') -%}
+                {%- do excluded.append(sql_text(load_id)) -%}
+            {%- endfor -%}
+            {%- do parts_by_stream[row[0]].append(
+                raw_rows_of([sql_text(row[1])])
+                ~ " where load_id not in (" ~ excluded | join(', ') ~ ")"
+            ) -%}
+        {%- else -%}
+            {%- do files_by_stream[row[0]].append(sql_text(row[1])) -%}
+        {%- endif -%}
     {%- endfor -%}
 
     {%- set statements = ["create schema if not exists raw"] -%}
@@ -42,9 +56,12 @@
                 view ~ "from read_parquet(" ~ sql_text(inputs ~ '/' ~ node.name ~ '.parquet') ~ ")"
             ) -%}
         {%- elif node.name in files_by_stream -%}
+            {%- set parts = parts_by_stream[node.name] -%}
+            {%- if files_by_stream[node.name] -%}
+                {%- do parts.insert(0, raw_rows_of(files_by_stream[node.name])) -%}
+            {%- endif -%}
             {%- do statements.append(
-                view ~ "from read_parquet([" ~ files_by_stream[node.name] | join(', ')
-                ~ "], hive_partitioning = true, hive_types = {'event_date': date})"
+                "create or replace view raw." ~ node.name ~ " as " ~ parts | join(' union all ')
             ) -%}
         {%- else -%}
             {%- do statements.append(
@@ -54,4 +71,13 @@
         {%- endif -%}
     {%- endfor -%}
     {%- do run_query(statements | join(';\n')) -%}
+{% endmacro %}
+
+
+{# A select of the rows of lake files, given as SQL texts. #}
+{% macro raw_rows_of(files) %}
+    {{- return(
+        "select * from read_parquet([" ~ files | join(', ')
+        ~ "], hive_partitioning = true, hive_types = {'event_date': date})"
+    ) -}}
 {% endmacro %}
