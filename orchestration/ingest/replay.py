@@ -19,7 +19,7 @@ from pathlib import Path
 
 from orchestration.contracts.streams import STREAMS
 from orchestration.ingest import sql
-from orchestration.ingest.lake import move_into_place
+from orchestration.ingest.lake import keep_file
 from orchestration.ingest.ledger import LedgerEntry, StreamEntry, read_entries, write_entry
 from orchestration.ingest.pieces import stage_rows
 from orchestration.ingest.publishing import move_rows
@@ -231,10 +231,9 @@ def _write_stream(
     connection = worker.connection
     stream = STREAMS[name]
     if _count(_waiting(name), worker=worker):
-        future_file = f"future/{name}/{load_id}-0001.parquet"
         staged = folder / f"future-{name}.parquet"
         connection.execute(f"copy {_waiting(name)} to {sql.text(str(staged))} (format parquet)")
-        move_into_place(staged, lake / future_file)
+        future_file = keep_file(staged, lake=lake, folder=f"future/{name}", load_id=load_id)
         entry = replace(entry, future_files=(future_file,))
     time_column = sql.name(stream.time_field)
     ((count, first, last, first_date, last_date),) = connection.execute(
@@ -274,9 +273,7 @@ def _write_refused(*, load_id: str, lake: Path, folder: Path, worker: Worker) ->
         "copy (from replay.refused order by row_number, stream_name, rule) "
         f"to {sql.text(str(staged))} (format parquet)"
     )
-    target = f"quarantine/{load_id}.parquet"
-    move_into_place(staged, lake / target)
-    return target
+    return keep_file(staged, lake=lake, folder="quarantine", load_id=load_id)
 
 
 def _earliest_retry(move: Move, *, worker: Worker) -> datetime | None:
