@@ -8,7 +8,9 @@ with final as (
         definition,
         unit,
         aggregation,
-        higher_is_better
+        higher_is_better,
+        summary,
+        summary_column
     from {{ ref('metric_catalogue') }}
 )
 

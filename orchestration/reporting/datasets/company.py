@@ -247,7 +247,7 @@ def _health(row: Row, summary: Row) -> dict[str, Json]:
         "avg_queue_depth": half_up(row["avg_queue_depth"], 1),
         "p95_queue_depth": half_up(row["p95_queue_depth"], 1),
         "max_queue_depth": row["max_queue_depth"],
-        "peak_requests_per_minute": half_up(row["peak_rpm"], 1),
+        "peak_rpm": half_up(row["peak_rpm"], 1),
         "peak_at": None if peak_at is None else peak_at.replace(tzinfo=UTC),
         "capacity_rpm": row["capacity_rpm"],
         "capacity_utilisation": half_up(row["capacity_utilisation"], 4),

@@ -31,14 +31,14 @@ _FIGURES = (
         column="peak_rpm",
         label="Peak requests / minute",
         unit=Unit.COUNT,
-        metric="peak_requests_per_minute",
+        metric="peak_rpm",
     ),
     Measure(
         mart="health_summary",
         column="capacity_rpm",
         label="Capacity / minute",
         unit=Unit.COUNT,
-        metric="capacity_requests_per_minute",
+        metric="capacity_rpm",
     ),
     Measure(
         mart="health_summary",
