@@ -56,6 +56,8 @@ _FORMATS = ("json", "csv", "parquet")
     metavar="CODE",
     help="USD, EUR or GBP: every amount is converted at the rate of its own day.",
 )
+@click.option("--metric", metavar="KEY", help="The metric of series; one of task-performance.")
+@click.option("--bucket", metavar="BUCKET", help="hour, day, week or month, for series.")
 @click.option(
     "--format",
     "file_format",
@@ -81,6 +83,8 @@ def export(
     time_zone: str | None,
     as_of: str | None,
     currency: str,
+    metric: str | None,
+    bucket: str | None,
     file_format: str,
     out: Path | None,
 ) -> None:
@@ -89,10 +93,12 @@ def export(
     \b
     Datasets:
       publisher-dashboard
-      usage-summary, usage-by-agent, usage-by-model, usage-timeline
+      usage-summary, usage-by-agent, usage-by-model, usage-timeline, agent-type-comparison
       compliance-summary, compliance-by-agent-type
       feedback-summary, feedback-by-agent-type
-      company
+      task-usage, task-performance, task-costs
+      company, daily-summary
+      series, insights, data-quality
 
     A dataset that holds several lists has several tables: as CSV or Parquet, stdout gets the main
     one, and --out writes each to a file of its own beside it.
@@ -101,6 +107,7 @@ def export(
     Example:
       agentmart export usage-summary --scope tenant:t1 --period 2026-03 --tz Asia/Kolkata
       agentmart export company --period 30d --format csv --out company.csv
+      agentmart export series --metric cost_usd --bucket week --period 2026
     """
     from orchestration.clock import now
     from orchestration.reporting.datasets.asking import Request, ask, pose
@@ -118,6 +125,8 @@ def export(
         time_zone=time_zone,
         as_of=as_of,
         currency=currency,
+        metric=metric,
+        bucket=bucket,
     )
     with read_published(settings) as published:
         question = pose(

@@ -88,6 +88,12 @@ class Window:
         return self.first_day + timedelta(days=self.period_days - 1)
 
     @property
+    def last_second(self) -> datetime:
+        """The last second of the period when it is complete, in UTC (D-42)."""
+        end = _midnight(self.last_period_day + _DAY)
+        return _to_utc(end, self.time_zone) - timedelta(seconds=1)
+
+    @property
     def start_at(self) -> datetime:
         """The first instant, in UTC."""
         return _to_utc(self.start_local, self.time_zone)

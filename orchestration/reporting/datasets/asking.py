@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestration.errors import UserError
-from orchestration.reporting.datasets.dataset import Answer, Dataset, Question
+from orchestration.reporting.datasets.dataset import Answer, Choice, Dataset, Question
 from orchestration.reporting.periods import check_zone, parse_as_of, parse_period
 from orchestration.reporting.query import USD, Published
 from orchestration.reporting.scopes import ScopeKind, resolve_scope, split_scope
@@ -28,6 +28,8 @@ class Request:
     time_zone: str | None = None
     as_of: str | None = None
     currency: str = USD
+    metric: str | None = None
+    bucket: str | None = None
 
 
 def pose(
@@ -51,17 +53,47 @@ def pose(
         raise UserError(
             f"{dataset.name} is not made for scope {request.scope!r}: use --scope {allowed}"
         )
+    metric = _choose("metric", request.metric, dataset=dataset, choice=dataset.metric)
+    bucket = _choose("bucket", request.bucket, dataset=dataset, choice=dataset.bucket)
     check_currency(published, request.currency)
     asked_zone = None if request.time_zone is None else check_zone(request.time_zone)
     scope = resolve_scope(published, request.scope, source=request.source, agent=request.agent)
     zone = asked_zone or scope.time_zone or platform_zone
     moment = now() if request.as_of is None else parse_as_of(request.as_of, time_zone=zone)
-    return Question(
+    question = Question(
         scope=scope,
         window=parse_period(request.period or dataset.default_period, as_of=moment, time_zone=zone),
         data_until=published.as_of(),
         currency=request.currency,
+        metric=metric,
+        bucket=bucket,
     )
+    if dataset.check is not None:
+        dataset.check(question)
+    return question
+
+
+def _choose(name: str, value: str | None, *, dataset: Dataset, choice: Choice | None) -> str | None:
+    """The value of an option that not every dataset takes.
+
+    Raises:
+        UserError: it is not allowed, is not taken, or is missing where it must be given.
+    """
+    if choice is None:
+        if value is not None:
+            raise UserError(
+                f"{dataset.name} has no {name} to choose, so leave out --{name} {value}"
+            )
+        return None
+    if value is None:
+        if choice.is_required:
+            allowed = ", ".join(choice.allowed())
+            raise UserError(f"{dataset.name} needs a {name}: give --{name}, one of {allowed}")
+        return choice.default
+    if value not in choice.allowed():
+        allowed = ", ".join(choice.allowed())
+        raise UserError(f"unknown {name} {value!r} for {dataset.name}: use one of {allowed}")
+    return value
 
 
 def check_currency(published: Published, currency: str) -> None:
@@ -88,6 +120,6 @@ def ask(dataset: Dataset, *, question: Question, published: Published) -> Answer
             bucket=need.bucket(question.window) if need.bucket else None,
             currency=need.currency or question.currency,
         )
-        for name, need in dataset.needs.items()
+        for name, need in dataset.needs_of(question).items()
     }
     return dataset.answer(question, figures)

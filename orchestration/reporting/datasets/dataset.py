@@ -29,12 +29,15 @@ class Question:
     """Whose figures, of which days, from a state that knows nothing after ``data_until``.
 
     ``currency`` is that of all money in the answer, also of fields whose name ends with ``usd``.
+    ``metric`` and ``bucket`` are None unless the dataset takes them.
     """
 
     scope: Scope
     window: Window
     data_until: datetime
     currency: str = USD
+    metric: str | None = None
+    bucket: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,14 +59,34 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Choice:
+    """An option that only some datasets take: its allowed values, and what leaving it out means."""
+
+    allowed: Callable[[], Sequence[str]]
+    default: str | None = None
+    is_required: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """One name that ``agentmart export`` takes. ``answer`` is pure: rows in, structures out."""
+    """One name that ``agentmart export`` takes. ``answer`` is pure: rows in, structures out.
+
+    ``needs`` may depend on the question. ``metric`` and ``bucket`` are None where the option has no
+    meaning; ``check`` refuses values that are allowed each and not together.
+    """
 
     name: str
     default_period: str
     scopes: frozenset[ScopeKind]
-    needs: Mapping[str, Need]
+    needs: Mapping[str, Need] | Callable[[Question], Mapping[str, Need]]
     answer: Callable[[Question, Figures], Answer]
+    metric: Choice | None = None
+    bucket: Choice | None = None
+    check: Callable[[Question], None] | None = None
+
+    def needs_of(self, question: Question) -> Mapping[str, Need]:
+        """What the dataset reads to answer this question."""
+        return self.needs(question) if callable(self.needs) else self.needs
 
 
 def needs(*functions: str) -> dict[str, Need]:

@@ -31,14 +31,12 @@ _FIGURES = (
         column="peak_rpm",
         label="Peak requests / minute",
         unit=Unit.COUNT,
-        metric="peak_rpm",
     ),
     Measure(
         mart="health_summary",
         column="capacity_rpm",
         label="Capacity / minute",
         unit=Unit.COUNT,
-        metric="capacity_rpm",
     ),
     Measure(
         mart="health_summary",

@@ -217,7 +217,9 @@ def test_the_distributions_come_in_the_order_of_their_bins() -> None:
 
 def test_the_forecast_reads_the_last_seven_complete_days_whatever_the_period() -> None:
     window = question("2026-01").window
-    last_week, week_before = (COMPANY.needs[name].window for name in ("last_week", "week_before"))
+    last_week, week_before = (
+        COMPANY.needs_of(question("2d"))[name].window for name in ("last_week", "week_before")
+    )
     assert last_week is not None
     assert week_before is not None
     assert (last_week(window).first_day, last_week(window).last_day) == (
