@@ -6,7 +6,7 @@ rows (pieces.py), and taking them out again (replay.py, reread.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import duckdb
 
 from orchestration.errors import UserError
 from orchestration.ingest import sql
-from orchestration.ingest.ledger import LedgerEntry, StreamEntry
+from orchestration.ingest.ledger import LedgerEntry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +33,6 @@ class Holding:
     @property
     def everything(self) -> tuple[LedgerEntry, ...]:
         return (self.entry, *self.replays)
-
-    def streams_of(self, name: str) -> Iterable[StreamEntry]:
-        """What the load and its replays did to one stream."""
-        return (entry.streams[name] for entry in self.everything if name in entry.streams)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ that move the same rows one wins; files that no entry names do not exist.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,7 +92,7 @@ def refused_rows(held: Holding, *, lake: Path) -> str:
     return f"from read_parquet({lake_paths(lake, (held.latest.quarantine_file,))})"
 
 
-def lake_paths(lake: Path, files: tuple[str, ...]) -> str:
+def lake_paths(lake: Path, files: Iterable[str]) -> str:
     """SQL: a list of files of the lake."""
     return sql.text_list(str(lake / file) for file in files)
 

@@ -25,6 +25,7 @@ from orchestration.ingest.adapter import NATIVE, Adapter, native_adapter
 from orchestration.ingest.files import Candidate, UnusableFile
 from orchestration.ingest.lake import staging_folder
 from orchestration.ingest.ledger import LedgerEntry, StreamEntry, read_entries
+from orchestration.ingest.listing import lake_files, reading
 from orchestration.ingest.pieces import PieceResult, PieceTask, run_piece
 from orchestration.ingest.quarantine import Holding, Selection, check_selection, holdings
 from orchestration.ingest.reader import Unit
@@ -79,6 +80,7 @@ def replay_refused_rows(
     clock = as_of.astimezone(UTC)
     done = []
     with (
+        reading(settings.lake),
         staging_folder(settings.lake) as staging,
         worker_pool(settings=settings, scratch=staging, as_of=clock) as pool,
         pool.worker() as worker,
@@ -305,18 +307,20 @@ class _Replay:
             "(stream_name varchar, row_number bigint, row_key varchar)"
         )
         loads = sql.text_list(one.load_id for one in held.everything)
-        for name in {name for one in held.everything for name in one.streams}:
-            files = tuple(file for one in held.streams_of(name) for file in one.files)
-            if files:
-                self._execute(
-                    f"""insert into replay.landed
-                    select {sql.text(name)}, row_number, {_key_text(name)}
-                    from read_parquet(
-                        {lake_paths(self.settings.lake, files)}, hive_partitioning = false
-                    )
-                    where list_contains({loads}, load_id)
-                        and row_number in (select row_number from replay.positions)"""
+        files: dict[str, list[str]] = {}
+        for file in lake_files(self.settings.lake, entries=held.everything):
+            files.setdefault(file.stream, []).append(file.path)
+        for name, paths in files.items():
+            # A merged file holds rows of other loads too.
+            self._execute(
+                f"""insert into replay.landed
+                select {sql.text(name)}, row_number, {_key_text(name)}
+                from read_parquet(
+                    {lake_paths(self.settings.lake, paths)}, hive_partitioning = false
                 )
+                where list_contains({loads}, load_id)
+                    and row_number in (select row_number from replay.positions)"""
+            )
 
     def _list_refused(self, result: PieceResult) -> None:
         """Make the table replay.refused_again: chosen rows that still break a rule.

@@ -1,8 +1,9 @@
 """What a build has to do, and the small tables that tell dbt so.
 
 Belongs here: comparing the ledger and the code with the last publication, and writing the run inputs
-(`raw.run_context`, `raw.loads`, `raw.lake_files`, `raw.pending_event_dates`, `raw.quarantine`). Does not
-belong here: closing the pending dates over changed keys, which is SQL (models/intermediate).
+(`raw.run_context`, `raw.files`, `raw.loads`, `raw.lake_files`, `raw.pending_event_dates`,
+`raw.quarantine`). Does not belong here: closing the pending dates over changed keys, which is SQL
+(models/intermediate).
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +22,7 @@ import duckdb
 from orchestration.errors import RunFailure
 from orchestration.ingest.ledger import LedgerEntry
 from orchestration.ingest.listing import lake_files
+from orchestration.ingest.quarantine import Holding, holdings
 from orchestration.settings import Settings
 from orchestration.state.store import Publication
 
@@ -163,7 +166,6 @@ def write_run_inputs(
         }
     ]
     loads: list[Mapping[str, object]] = []
-    quarantined: list[Mapping[str, object]] = []
     pending_dates: set[tuple[str, str]] = set()
     for entry in sorted(entries, key=lambda one: one.load_id):
         is_pending = entry.load_id in plan.pending_load_ids
@@ -171,6 +173,7 @@ def write_run_inputs(
             loads.append(
                 {
                     "load_id": entry.load_id,
+                    "file_load_id": entry.replay_of or entry.load_id,
                     "source_name": entry.source_name,
                     "stream_name": stream,
                     "path": entry.path,
@@ -186,16 +189,6 @@ def write_run_inputs(
                     "is_pending": is_pending,
                 }
             )
-            for reason, row_count in sorted(landed.quarantined_by_reason.items()):
-                quarantined.append(
-                    {
-                        "load_id": entry.load_id,
-                        "source_name": entry.source_name,
-                        "stream_name": stream,
-                        "reason_code": reason,
-                        "row_count": row_count,
-                    }
-                )
             if is_pending:
                 pending_dates.update((stream, str(day)) for day in landed.event_dates)
     with duckdb.connect() as connection:
@@ -212,6 +205,7 @@ def write_run_inputs(
             loads,
             {
                 "load_id": "varchar",
+                "file_load_id": "varchar",
                 "source_name": "varchar",
                 "stream_name": "varchar",
                 "path": "varchar",
@@ -225,6 +219,23 @@ def write_run_inputs(
                 "max_event_at": "timestamp",
                 "loaded_at": "timestamp",
                 "is_pending": "boolean",
+            },
+        )
+        _write(
+            connection,
+            settings.run_inputs / "files.parquet",
+            [_file_row(held) for held in holdings(entries)],
+            {
+                "load_id": "varchar",
+                "source_name": "varchar",
+                "path": "varchar",
+                "adapter": "varchar",
+                "adapter_version": "varchar",
+                "loaded_at": "timestamp",
+                "rows_read": "bigint",
+                "rows_ignored": "bigint",
+                "rows_expanded": "bigint",
+                "rows_replayed": "bigint",
             },
         )
         _write(
@@ -255,7 +266,7 @@ def write_run_inputs(
         _write(
             connection,
             settings.run_inputs / "quarantine.parquet",
-            quarantined,
+            [row for held in holdings(entries) for row in _quarantine_rows(held)],
             {
                 "load_id": "varchar",
                 "source_name": "varchar",
@@ -264,6 +275,40 @@ def write_run_inputs(
                 "row_count": "bigint",
             },
         )
+
+
+def _file_row(held: Holding) -> Mapping[str, object]:
+    """What became of a file, with the changes that replays of its refused rows made."""
+    return {
+        "load_id": held.entry.load_id,
+        "source_name": held.entry.source_name,
+        "path": held.entry.path,
+        "adapter": held.entry.adapter,
+        "adapter_version": held.entry.adapter_version,
+        "loaded_at": _naive(held.entry.loaded_at),
+        "rows_read": held.entry.rows_read,
+        "rows_ignored": sum(one.rows_ignored for one in held.everything),
+        "rows_expanded": sum(one.rows_expanded for one in held.everything),
+        "rows_replayed": sum(one.rows_landed for one in held.replays),
+    }
+
+
+def _quarantine_rows(held: Holding) -> Iterator[Mapping[str, object]]:
+    """The rows of a file that are refused now, by stream and reason."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for entry in held.everything:
+        for stream, landed in entry.streams.items():
+            for reason, count in landed.quarantined_by_reason.items():
+                counts[stream, reason] += count
+    for (stream, reason), count in sorted(counts.items()):
+        if count:
+            yield {
+                "load_id": held.entry.load_id,
+                "source_name": held.entry.source_name,
+                "stream_name": stream,
+                "reason_code": reason,
+                "row_count": count,
+            }
 
 
 def built_by(settings: Settings) -> str | None:

@@ -1,6 +1,7 @@
 """A build is planned from what is loaded, what is published, and the code."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -192,3 +193,40 @@ def test_a_full_refresh_of_some_models_does_not_pass_for_one_of_all(
         is_complete=is_complete,
     )
     assert built_by(settings) == expected
+
+
+def test_what_a_replay_moved_is_counted_once_under_its_file(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    entry = ledger_entry("one", quarantined_by_reason={"out_of_range": 3, "not_allowed": 1})
+    replay = replace(
+        ledger_entry(
+            "again", rows_landed=2, quarantined_by_reason={"out_of_range": -3, "bad_time": 1}
+        ),
+        replay_of="one",
+        replay_number=1,
+        path=entry.path,
+        rows_read=0,
+    )
+    entries = [entry, replay]
+    write_run_inputs(
+        settings,
+        entries=entries,
+        plan=_plan(entries, None),
+        run_id=1,
+        as_of=AS_OF,
+        is_complete=True,
+    )
+    with duckdb.connect() as connection:
+        inputs = settings.run_inputs
+        refused = connection.execute(
+            f"select load_id, reason_code, row_count from '{inputs}/quarantine.parquet' order by 2"
+        ).fetchall()
+        files = connection.execute(
+            f"select load_id, rows_read, rows_replayed from '{inputs}/files.parquet'"
+        ).fetchall()
+        loads = connection.execute(
+            f"select load_id, file_load_id, rows_landed from '{inputs}/loads.parquet' order by 1"
+        ).fetchall()
+    assert refused == [("one", "bad_time", 1), ("one", "not_allowed", 1)]
+    assert files == [("one", 6, 2)]
+    assert loads == [("again", "one", 2), ("one", "one", 2)]
