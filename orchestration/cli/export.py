@@ -92,7 +92,7 @@ def export(
 
     \b
     Datasets:
-      publisher-dashboard
+      publisher-dashboard, marketplace-overview, tenant-dashboard
       usage-summary, usage-by-agent, usage-by-model, usage-timeline, agent-type-comparison
       compliance-summary, compliance-by-agent-type
       feedback-summary, feedback-by-agent-type

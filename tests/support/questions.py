@@ -27,6 +27,9 @@ _SHAPES = {
     "publisher-dashboard": "total_invocations unique_tenants active_installs invocations_trend "
     "avg_satisfaction error_rate avg_response_time_ms p95_response_time_ms total_revenue "
     "revenue_trend avg_revenue_per_tenant tool_usage_breakdown tool_failure_rates insights",
+    "marketplace-overview": "period gross_gmv refunds net_gmv platform_fee take_rate "
+    "active_publishers active_tenants tenant_retention logo_churn cohorts",
+    "tenant-dashboard": "period usage performance quality business series",
     "company": "period summary daily agents providers models health forecast distributions",
 }
 

@@ -31,10 +31,13 @@
 
 {#
     The fact as the windows want to read it: in the requested currency where the windows are those
-    of a request, else as it is. Anything but a fact with money is left alone.
+    of a request, else as it is. Anything but a fact with money is left alone, unless the columns
+    that hold USD are named, and the date that the rate is of.
 #}
-{% macro in_currency_of_windows(relation, windows) -%}
-    {%- set columns = [] if relation is string else money_columns(relation.identifier) -%}
+{% macro in_currency_of_windows(relation, windows, columns=none, date_column='event_date') -%}
+    {%- if columns is none -%}
+        {%- set columns = [] if relation is string else money_columns(relation.identifier) -%}
+    {%- endif -%}
     {%- if columns and windows == 'requested_windows' -%}
         {%- set converted = {} -%}
         {%- for column in columns -%}
@@ -46,7 +49,7 @@
         select {{ all_columns_replacing('amounts', converted) }}
         from {{ relation }} as amounts
         left join requested_rates
-            on amounts.event_date = requested_rates.rate_date
+            on amounts.{{ date_column }} = requested_rates.rate_date
     )
     {%- else -%}
     {{ relation }}

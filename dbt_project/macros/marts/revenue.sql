@@ -343,8 +343,58 @@
 
 
 {#
-    One row per window: what the resolved conversations would have cost with a person, against what the models cost.
-    The cost is that of all usage in the window, of resolved conversations or not (RO-027).
+    window_key and platform_fee_usd: the monthly fees of the scope's tenants, for each local date of the window its
+    share of the fee that held on it, so that a whole month of one fee is that fee. A change counts from its date on.
+    An agent or a publisher owes none of it.
+#}
+{% macro platform_fees(windows) -%}
+    with fee_days as (
+        select
+            windows.window_key,
+            days.date_day,
+            {{ date_of_trunc('month', 'days.date_day') }} as first_of_month,
+            tenants.platform_fee_usd_month as fee_usd
+        from {{ windows }} as windows
+        inner join {{ ref('dim_tenants_history') }} as tenants
+            on windows.agent_key is null
+            and tenants.platform_fee_usd_month > 0
+            and (
+                (windows.scope_kind = 'tenant' and windows.scope_key = tenants.tenant_key)
+                or (
+                    windows.scope_kind = 'platform'
+                    and coalesce(windows.source_name, tenants.source_name) = tenants.source_name
+                )
+            )
+        {{ join_dates(
+            'greatest(windows.start_local, ' ~ local_date('tenants.valid_from', 'windows.time_zone') ~ ')',
+            'least(windows.end_local, ' ~ local_date('tenants.valid_to', 'windows.time_zone') ~ ')',
+            'days'
+        ) }}
+    ),
+
+    month_fees as (
+        select
+            window_key,
+            first_of_month,
+            sum(fee_usd) as fee_usd
+        from {{ in_currency_of_windows('fee_days', windows, ['fee_usd'], 'date_day') }} as fee_days
+        group by window_key, first_of_month
+    )
+
+    select
+        month_fees.window_key,
+        sum({{ exact_divide_money(
+            'month_fees.fee_usd', days_between('month_fees.first_of_month', date_add_months('month_fees.first_of_month', 1))
+        ) }}) as platform_fee_usd
+    from month_fees
+    group by month_fees.window_key
+{%- endmacro %}
+
+
+{#
+    One row per window: what the resolved conversations would have cost with a person, against what the models cost
+    (RO-026) and what the platform cost, its fee included (RO-060). The cost is that of all usage in the window, of
+    resolved conversations or not (RO-027).
 #}
 {% macro value_summary_sql(windows) -%}
     with conversation_rows as (
@@ -363,6 +413,10 @@
         {{ token_measures('token_rows', ['window_key']) }}
     ),
 
+    fees as (
+        {{ platform_fees(windows) }}
+    ),
+
     has_conversations as (
         {{ windows_with_source(ref('fct_conversations'), windows) }}
     ),
@@ -378,27 +432,40 @@
                 when has_conversations.window_key is not null
                     then coalesce(conversations.gross_savings_usd, cast(0 as decimal(38, 12)))
             end as gross_savings_usd,
-            cast({{ cost_or_zero('tokens') }} as decimal(38, 12)) as total_cost_usd
+            cast({{ cost_or_zero('tokens') }} as decimal(38, 12)) as total_cost_usd,
+            cast(coalesce(fees.platform_fee_usd, 0) as decimal(38, 12)) as platform_fee_usd
         from {{ windows }} as windows
         left join conversations
             on windows.window_key = conversations.window_key
         left join tokens
             on windows.window_key = tokens.window_key
+        left join fees
+            on windows.window_key = fees.window_key
         left join has_conversations
             on windows.window_key = has_conversations.window_key
+    ),
+
+    costed as (
+        select
+            measured.*,
+            measured.total_cost_usd + measured.platform_fee_usd as platform_cost_usd
+        from measured
     )
 
     select
-        measured.window_key,
-        measured.conversations,
-        measured.completed_conversations,
-        measured.resolved_conversations,
-        measured.resolution_rate,
-        measured.gross_savings_usd,
-        measured.total_cost_usd,
-        cast(measured.gross_savings_usd - measured.total_cost_usd as decimal(38, 12)) as net_savings_usd,
-        {{ safe_divide_money('measured.total_cost_usd', 'measured.resolved_conversations') }} as cost_per_resolution_usd,
-        {{ safe_divide('(measured.gross_savings_usd - measured.total_cost_usd) * 100', 'measured.total_cost_usd') }}
+        costed.window_key,
+        costed.conversations,
+        costed.completed_conversations,
+        costed.resolved_conversations,
+        costed.resolution_rate,
+        costed.gross_savings_usd,
+        costed.total_cost_usd,
+        cast(costed.gross_savings_usd - costed.total_cost_usd as decimal(38, 12)) as net_savings_usd,
+        {{ safe_divide_money('costed.total_cost_usd', 'costed.resolved_conversations') }} as cost_per_resolution_usd,
+        costed.platform_fee_usd,
+        cast(costed.platform_cost_usd as decimal(38, 12)) as platform_cost_usd,
+        cast(costed.gross_savings_usd - costed.platform_cost_usd as decimal(38, 12)) as net_savings_after_fee_usd,
+        {{ safe_divide('(costed.gross_savings_usd - costed.platform_cost_usd) * 100', 'costed.platform_cost_usd') }}
             as roi_percent
-    from measured
+    from costed
 {%- endmacro %}

@@ -90,6 +90,21 @@
             'description': 'One row: what resolved conversations saved against a person, and what the models cost.',
         },
         {
+            'name': 'roi_summary',
+            'summary_sql': roi_summary_sql('requested_windows'),
+            'description': 'One row for a tenant, none for other scopes: what answering every call is worth a month.',
+        },
+        {
+            'name': 'tenant_cohorts',
+            'summary_sql': tenant_cohorts_sql('requested_windows'),
+            'description': 'One row per month in which tenants were first active, and month since: tenants retained.',
+        },
+        {
+            'name': 'mrr_movements',
+            'summary_sql': mrr_movements_sql('requested_windows'),
+            'description': 'One row per month that the span reaches into: recurring revenue, and what moved it.',
+        },
+        {
             'name': 'compliance_summary',
             'summary_sql': compliance_summary_sql('requested_windows'),
             'description': 'One row: toxicity and redacted personal data of the scope in the span.',

@@ -97,11 +97,14 @@
 
 {#
     A summary with the columns that say whose and when it is. The whole body of a mart is a call
-    of this.
+    of this. `where` leaves out the windows that the figure is not for.
 #}
-{% macro mart_over_windows(summary_sql) -%}
+{% macro mart_over_windows(summary_sql, where=none) -%}
     with windows as (
         select * from {{ ref('dim_windows') }}
+        {%- if where %}
+        where {{ where }}
+        {%- endif %}
     ),
 
     {{ joined_to_windows(summary_sql) }}

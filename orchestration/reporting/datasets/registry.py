@@ -19,7 +19,9 @@ from orchestration.reporting.datasets.feedback import (
     FEEDBACK_BY_AGENT_TYPE,
     FEEDBACK_SUMMARY,
 )
+from orchestration.reporting.datasets.marketplace_overview import MARKETPLACE_OVERVIEW
 from orchestration.reporting.datasets.publisher_dashboard import PUBLISHER_DASHBOARD
+from orchestration.reporting.datasets.tenant_dashboard import TENANT_DASHBOARD
 from orchestration.reporting.datasets.usage import (
     USAGE_BY_AGENT,
     USAGE_BY_MODEL,
@@ -32,6 +34,8 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
         dataset.name: dataset
         for dataset in (
             PUBLISHER_DASHBOARD,
+            MARKETPLACE_OVERVIEW,
+            TENANT_DASHBOARD,
             USAGE_SUMMARY,
             USAGE_BY_AGENT,
             USAGE_BY_MODEL,

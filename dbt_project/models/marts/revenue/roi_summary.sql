@@ -1,0 +1,1 @@
+{{ mart_over_windows(roi_summary_sql('windows'), "scope_kind = 'tenant' and window_kind in ('30d', 'monthly')") }}

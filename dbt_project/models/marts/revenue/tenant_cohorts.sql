@@ -1,0 +1,1 @@
+{{ mart_over_windows(tenant_cohorts_sql('windows'), "scope_kind <> 'tenant' and window_kind = 'monthly'") }}
