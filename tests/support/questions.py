@@ -30,6 +30,14 @@ _SHAPES = {
     "marketplace-overview": "period gross_gmv refunds net_gmv platform_fee take_rate "
     "active_publishers active_tenants tenant_retention logo_churn cohorts",
     "tenant-dashboard": "period usage performance quality business series",
+    "agent-type-comparison": "agent_type_id name model performance compliance satisfaction",
+    "task-usage": "status message data",
+    "task-performance": "status message data",
+    "task-costs": "status message data",
+    "daily-summary": "event data",
+    "series": "metric label unit bucket points",
+    "insights": "insights",
+    "data-quality": "streams quarantine usage",
     "company": "period summary daily agents providers models health forecast distributions",
 }
 

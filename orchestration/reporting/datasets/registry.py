@@ -9,18 +9,24 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from orchestration.errors import UserError
+from orchestration.reporting.datasets.agent_types import AGENT_TYPE_COMPARISON
 from orchestration.reporting.datasets.company import COMPANY
 from orchestration.reporting.datasets.compliance import (
     COMPLIANCE_BY_AGENT_TYPE,
     COMPLIANCE_SUMMARY,
 )
+from orchestration.reporting.datasets.daily_summary import DAILY_SUMMARY
+from orchestration.reporting.datasets.data_quality import DATA_QUALITY
 from orchestration.reporting.datasets.dataset import Dataset
 from orchestration.reporting.datasets.feedback import (
     FEEDBACK_BY_AGENT_TYPE,
     FEEDBACK_SUMMARY,
 )
+from orchestration.reporting.datasets.insights import INSIGHTS
 from orchestration.reporting.datasets.marketplace_overview import MARKETPLACE_OVERVIEW
 from orchestration.reporting.datasets.publisher_dashboard import PUBLISHER_DASHBOARD
+from orchestration.reporting.datasets.series import SERIES
+from orchestration.reporting.datasets.tasks import TASK_COSTS, TASK_PERFORMANCE, TASK_USAGE
 from orchestration.reporting.datasets.tenant_dashboard import TENANT_DASHBOARD
 from orchestration.reporting.datasets.usage import (
     USAGE_BY_AGENT,
@@ -44,7 +50,15 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
             COMPLIANCE_BY_AGENT_TYPE,
             FEEDBACK_SUMMARY,
             FEEDBACK_BY_AGENT_TYPE,
+            AGENT_TYPE_COMPARISON,
+            TASK_USAGE,
+            TASK_PERFORMANCE,
+            TASK_COSTS,
             COMPANY,
+            DAILY_SUMMARY,
+            SERIES,
+            INSIGHTS,
+            DATA_QUALITY,
         )
     }
 )
