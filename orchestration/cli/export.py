@@ -1,4 +1,4 @@
-"""`agentmart export`: one dataset of the published state, as JSON, CSV or Parquet.
+"""`agentmart export`: one dataset of the published state, or a copy of all that one scope may see.
 
 Belongs here: the options, and where the bytes go. Does not belong here: what a dataset holds
 (reporting/datasets/).
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from orchestration.reporting.datasets.dataset import Answer
     from orchestration.reporting.tables import Table
 
-_FORMATS = ("json", "csv", "parquet")
+_FORMATS = ("json", "csv", "parquet", "duckdb")
 
 
 @click.command()
-@click.argument("dataset")
+@click.argument("dataset", required=False)
 @click.option(
     "--scope",
     default="platform",
@@ -72,10 +72,17 @@ _FORMATS = ("json", "csv", "parquet")
     metavar="PATH",
     help="File or existing folder to write to, instead of stdout.",
 )
+@click.option(
+    "--all",
+    "is_all",
+    is_flag=True,
+    help="A database with the rows of one tenant or publisher alone, instead of a dataset.",
+)
+@click.option("--schema", "is_schema", is_flag=True, help="The JSON Schema of the dataset instead.")
 @click.pass_obj
 def export(
     settings: Settings,
-    dataset: str,
+    dataset: str | None,
     scope: str,
     agent: str | None,
     source: str | None,
@@ -87,6 +94,8 @@ def export(
     bucket: str | None,
     file_format: str,
     out: Path | None,
+    is_all: bool,
+    is_schema: bool,
 ) -> None:
     """Write one DATASET of the published state.
 
@@ -112,9 +121,26 @@ def export(
     from orchestration.clock import now
     from orchestration.reporting.datasets.asking import Request, ask, pose
     from orchestration.reporting.datasets.registry import find_dataset
+    from orchestration.reporting.documents import to_json
     from orchestration.reporting.query import read_published
+    from orchestration.reporting.schemas.schema import schema_of
 
+    if is_all:
+        narrowing = {"DATASET": dataset, "--agent": agent, "--period": period, "--tz": time_zone}
+        given = [name for name, value in narrowing.items() if value is not None]
+        if given or file_format != "duckdb" or out is None:
+            wrong = f"without {', '.join(given)}, " if given else ""
+            raise UserError(f"--all is written {wrong}with --format duckdb and --out FILE")
+        _copy_scope(settings, scope=scope, source=source, out=out)
+        return
+    if dataset is None or file_format == "duckdb":
+        raise UserError(
+            "name a dataset, or --all with --format duckdb; `agentmart export --help` lists them"
+        )
     found = find_dataset(dataset)
+    if is_schema:
+        click.echo(to_json(schema_of(found.name)).encode(), nl=False)
+        return
     if file_format == "parquet" and out is None:
         raise UserError("Parquet is not written to stdout; name a file with --out")
     request = Request(
@@ -144,6 +170,27 @@ def export(
             click.echo(f"wrote {path}", err=True)
 
 
+def _copy_scope(settings: Settings, *, scope: str, source: str | None, out: Path) -> None:
+    from orchestration.reporting.files import scope_slug
+    from orchestration.reporting.query import read_published
+    from orchestration.reporting.scopes import ScopeKind, resolve_scope
+    from orchestration.warehouse.scope_copy import CopiedScope, copy_scope
+
+    with read_published(settings) as published:
+        found = resolve_scope(published, scope, source=source)
+    if found.kind is ScopeKind.PLATFORM or found.id is None or found.source_name is None:
+        raise UserError(
+            f"--all copies one tenant or publisher; the whole is {settings.published_file}: use"
+            " --scope tenant:ID or publisher:ID"
+        )
+    copied = CopiedScope(kind=found.kind.value, id=found.id, source_name=found.source_name)
+    slug = scope_slug(found.kind, found.id, source_name=found.source_name)
+    target = out / f"agentmart-{slug}.duckdb" if out.is_dir() else out
+    _check_folder(target)
+    _write_whole(target, lambda path: copy_scope(settings, copied, path))
+    click.echo(f"wrote {target}", err=True)
+
+
 def _print(answer: Answer, *, file_format: str) -> None:
     from orchestration.reporting.documents import to_json
     from orchestration.reporting.tables import to_csv
@@ -165,10 +212,7 @@ def _write(answer: Answer, *, dataset: str, file_format: str, out: Path) -> list
     from orchestration.reporting.documents import to_json
 
     main = out / f"{dataset}.{file_format}" if out.is_dir() else out
-    if not main.parent.is_dir():
-        raise UserError(
-            f"the folder {main.parent} does not exist; create it or choose another --out"
-        )
+    _check_folder(main)
     if file_format == "json":
         _write_whole(main, lambda path: path.write_bytes(to_json(answer.document).encode()))
         return [main]
@@ -178,6 +222,13 @@ def _write(answer: Answer, *, dataset: str, file_format: str, out: Path) -> list
         _write_table(table, path, file_format=file_format)
         paths.append(path)
     return paths
+
+
+def _check_folder(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise UserError(
+            f"the folder {path.parent} does not exist; create it or choose another --out"
+        )
 
 
 def _write_table(table: Table, path: Path, *, file_format: str) -> None:

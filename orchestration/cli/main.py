@@ -46,6 +46,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "deliver": ("orchestration.cli.deliver", "Send what the outbox holds."),
     "metrics": ("orchestration.cli.metrics", "Show the metric catalogue."),
+    "docs": (
+        "orchestration.cli.docs",
+        "Write the documentation of every table as one HTML file.",
+    ),
     "ui": ("orchestration.cli.ui", "Open Dagster's web page on this state."),
 }
 

@@ -240,7 +240,8 @@
             cast(agent as {{ dbt.type_string() }}) as wanted_agent,
             coalesce(cast(as_of as timestamp), run_context.as_of) as data_until,
             cast(bucket as {{ dbt.type_string() }}) as bucket_name,
-            cast(currency as {{ dbt.type_string() }}) as wanted_currency
+            cast(currency as {{ dbt.type_string() }}) as wanted_currency,
+            run_context.held_scope
         from {{ ref('run_context') }} as run_context
     ),
 
@@ -337,6 +338,9 @@
     requested as (
         select
             case
+                when parameters.held_scope <> coalesce(parameters.scope_text, '') then {{ raise_error(
+                    "'this database holds ' || parameters.held_scope || ' alone: ask for that scope'"
+                ) }}
                 when found_scopes.match_count = 0 then {{ raise_error(
                     "'unknown scope ' || coalesce(parameters.scope_text, 'NULL')"
                     ~ " || coalesce(' in source ' || parameters.wanted_source, '')"
