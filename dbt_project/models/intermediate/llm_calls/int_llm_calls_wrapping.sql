@@ -12,6 +12,7 @@ with recursive spans as (
         invocation_key,
         span_id,
         parent_span_id,
+        event_date,
         coalesce(input_tokens, 0) + coalesce(output_tokens, 0) > 0 or coalesce(cost_usd, 0) > 0
             as has_usage
     from {{ ref('stg_llm_calls') }}
@@ -68,7 +69,8 @@ final as (
     select
         spans.llm_call_key,
         spans.source_name,
-        spans.invocation_key
+        spans.invocation_key,
+        spans.event_date
     from spans
     inner join wrappers on spans.llm_call_key = wrappers.llm_call_key
 )

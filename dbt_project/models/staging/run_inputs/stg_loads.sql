@@ -6,6 +6,7 @@ with written as (
 final as (
     select
         load_id,
+        file_load_id,
         source_name,
         stream_name,
         path,

@@ -1,0 +1,51 @@
+{{ config(materialized='table') }}
+
+with counted as (
+    {%- for stream_name in (large_append_streams() | list) + (append_streams() | list) %}
+        select
+            '{{ stream_name }}' as stream_name,
+            source_name,
+            load_id,
+            event_date,
+            count(*) as landed_rows,
+            0 as superseded_rows
+        from {{ source('raw', stream_name) }}
+        group by source_name, load_id, event_date
+        union all
+    {%- endfor %}
+    {%- for stream_name, key in state_streams().items() %}
+        select
+            '{{ stream_name }}' as stream_name,
+            source_name,
+            load_id,
+            event_date,
+            count(*) as landed_rows,
+            sum(case when is_superseded then 1 else 0 end) as superseded_rows
+        from (
+            select
+                source_name,
+                load_id,
+                event_date,
+                {{ state_rank(['source_name'] + key) }} > 1
+                and {{ state_rank(['source_name'] + key + ['updated_at']) }} = 1 as is_superseded
+            from {{ source('raw', stream_name) }}
+        ) as ranked_states
+        group by source_name, load_id, event_date
+        {%- if not loop.last %}
+            union all
+        {%- endif %}
+    {%- endfor %}
+),
+
+final as (
+    select
+        source_name,
+        stream_name,
+        load_id,
+        event_date,
+        landed_rows,
+        cast(superseded_rows as bigint) as superseded_rows
+    from counted
+)
+
+select * from final
