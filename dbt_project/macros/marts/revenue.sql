@@ -182,19 +182,25 @@
 {%- endmacro %}
 
 {#
-    When the window before begins: a calendar month earlier for a calendar month, whole or open (D-12), else by the span
-    of local days. It ends where the window begins.
+    When the window before begins: a calendar month earlier for a calendar month, whole or open (D-12), a year earlier
+    for a whole calendar year, else by the span of local days. It ends where the window begins.
 #}
 {% macro previous_start_at(window) -%}
     {%- set start_local = 'cast(' ~ window ~ '.start_local as timestamp)' -%}
     {%- set end_local = 'cast(' ~ window ~ '.end_local as timestamp)' -%}
     {%- set month_before = 'cast(' ~ date_add_months(window ~ '.start_local', -1) ~ ' as timestamp)' -%}
     {%- set month_after = 'cast(' ~ date_add_months(window ~ '.start_local', 1) ~ ' as timestamp)' -%}
+    {%- set year_before = 'cast(' ~ date_add_months(window ~ '.start_local', -12) ~ ' as timestamp)' -%}
+    {%- set year_after = 'cast(' ~ date_add_months(window ~ '.start_local', 12) ~ ' as timestamp)' -%}
     {%- set span_before = timestamp_add_days(start_local, '-' ~ days_between(start_local, end_local)) -%}
     {{ to_utc_timestamp(
         'case when extract(day from ' ~ start_local ~ ') = 1'
         ~ ' and (' ~ month_after ~ ' = ' ~ end_local ~ ' or (' ~ window ~ '.is_partial and ' ~ month_after ~ ' > ' ~ end_local ~ '))'
-        ~ ' then ' ~ month_before ~ ' else ' ~ span_before ~ ' end',
+        ~ ' then ' ~ month_before
+        ~ ' when extract(day from ' ~ start_local ~ ') = 1 and extract(month from ' ~ start_local ~ ') = 1'
+        ~ ' and ' ~ year_after ~ ' = ' ~ end_local
+        ~ ' then ' ~ year_before
+        ~ ' else ' ~ span_before ~ ' end',
         window ~ '.time_zone'
     ) }}
 {%- endmacro %}

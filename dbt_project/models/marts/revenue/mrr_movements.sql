@@ -1,1 +1,1 @@
-{{ mart_over_windows(mrr_movements_sql('windows'), "window_kind = 'monthly'") }}
+{{ mart_over_windows(mrr_movements_sql('windows'), where="window_kind = 'monthly'") }}

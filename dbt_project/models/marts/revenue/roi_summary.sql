@@ -1,1 +1,4 @@
-{{ mart_over_windows(roi_summary_sql('windows'), "scope_kind = 'tenant' and window_kind in ('30d', 'monthly')") }}
+{{ mart_over_windows(
+    roi_summary_sql('windows'),
+    where="scope_kind = 'tenant' and window_kind in ('30d', 'monthly')"
+) }}

@@ -1,1 +1,4 @@
-{{ mart_over_windows(tenant_cohorts_sql('windows'), "scope_kind <> 'tenant' and window_kind = 'monthly'") }}
+{{ mart_over_windows(
+    tenant_cohorts_sql('windows'),
+    where="scope_kind <> 'tenant' and window_kind = 'monthly'"
+) }}
