@@ -47,6 +47,9 @@ class Settings:
     threads: int = 4
     # For going back to, and for readers that opened an older file a moment ago (D-63).
     kept_publications: int = 5
+    # A folder or a URL instead of the landing folder in home.
+    landing_place: str | None = None
+    s3_endpoint_url: str | None = None
     smtp: SmtpSettings | None = None
     mail_from: str = "agentmart@localhost"
 
@@ -78,6 +81,8 @@ class Settings:
             user_id_salt=environ.get("AGENTMART_USER_ID_SALT") or DEVELOPMENT_SALT,
             threads=_whole_number(environ, "AGENTMART_THREADS", default=4),
             kept_publications=_whole_number(environ, "AGENTMART_KEPT_PUBLICATIONS", default=5),
+            landing_place=environ.get("AGENTMART_LANDING") or None,
+            s3_endpoint_url=environ.get("AGENTMART_S3_ENDPOINT_URL") or None,
             smtp=_smtp(environ, sender=sender),
             mail_from=sender,
         )
@@ -115,6 +120,11 @@ class Settings:
     @property
     def landing(self) -> Path:
         return self.home / "landing"
+
+    @property
+    def default_landing(self) -> str:
+        """Where extracts are looked for when a command names no other place."""
+        return self.landing_place or str(self.landing)
 
     @property
     def lake(self) -> Path:

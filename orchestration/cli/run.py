@@ -26,35 +26,37 @@ if TYPE_CHECKING:
 @click.command()
 @click.option(
     "--landing",
-    type=click.Path(path_type=Path),
-    help="Folder of raw extracts, one sub-folder per stream.  [default: $AGENTMART_HOME/landing]",
+    metavar="FOLDER|URL",
+    help="Raw extracts, one sub-folder per stream; s3://, gs:// and az:// too."
+    "  [default: $AGENTMART_LANDING, else $AGENTMART_HOME/landing]",
 )
 @click.option("--as-of", "as_of_text", help="The time the run looks from: date or ISO time.")
 @click.option(
     "--target", type=click.Choice(["duckdb"]), default="duckdb", help="The engine to build on."
 )
 @click.pass_obj
-def run(settings: Settings, landing: Path | None, as_of_text: str | None, target: str) -> None:
+def run(settings: Settings, landing: str | None, as_of_text: str | None, target: str) -> None:
     """Ingest, build, audit, publish, then make and send the reports that are due.
 
     Example: agentmart run --landing ./extracts --as-of 2026-03-02T06:00:00Z
     """
     from orchestration.reporting.periods import parse_as_of
 
-    folder = landing or settings.landing
-    if not folder.is_dir():
-        raise UserError(
-            f"The landing folder {folder} does not exist; give one with --landing, or make sample"
-            f" extracts with `agentmart generate --out {folder}`"
-        )
+    place = _checked_landing(landing or settings.default_landing)
     as_of = parse_as_of(as_of_text, time_zone=settings.time_zone) if as_of_text else now()
     started = time.perf_counter()
-    outcome = _Pipeline(settings, folder.resolve(), as_of).execute()
+    outcome = _Pipeline(settings, place, as_of).execute()
     _print_summary(settings, outcome, seconds=time.perf_counter() - started)
     bad_files = outcome.listed("ingest", "failed_files")
     bad_addresses = outcome.listed("reports", "invalid_addresses")
     if outcome.status == "failed":
         raise RunFailure(f"Run {outcome.run_id} failed: {outcome.failure}")
+    unreachable = outcome.counts.get("ingest", {}).get("files_unreachable", 0)
+    if unreachable:
+        raise RunFailure(
+            f"{unreachable} of {len(bad_files)} files that are not loaded could not be read where"
+            " they lie (listed above); everything else is done"
+        )
     if bad_files or bad_addresses:
         raise UserError(
             f"{len(bad_files)} files could not be loaded and {len(bad_addresses)} addresses are not"
@@ -62,10 +64,24 @@ def run(settings: Settings, landing: Path | None, as_of_text: str | None, target
         )
 
 
+def _checked_landing(place: str) -> str:
+    from orchestration.ingest.object_storage import check_url, is_url
+
+    if is_url(place):
+        check_url(place)
+        return place
+    if not Path(place).is_dir():
+        raise UserError(
+            f"The landing folder {place} does not exist; give one with --landing, or make sample"
+            f" extracts with `agentmart generate --out {place}`"
+        )
+    return str(Path(place).resolve())
+
+
 class _Pipeline:
     """One run of ours: a Dagster run that loads, then one that builds, publishes and sends."""
 
-    def __init__(self, settings: Settings, landing: Path, as_of: datetime) -> None:
+    def __init__(self, settings: Settings, landing: str, as_of: datetime) -> None:
         self._settings = settings
         self._landing = landing
         self._as_of = as_of
@@ -74,6 +90,7 @@ class _Pipeline:
 
     def execute(self) -> Run:
         from orchestration.cli.dagster_home import open_instance
+        from orchestration.cli.progress import shown_load
         from orchestration.state.store import StateStore
         from orchestration.warehouse.build import CurrentRun, plan_of
         from orchestration.warehouse.manifest import prepare_manifest
@@ -85,7 +102,7 @@ class _Pipeline:
         our_run = store.start_run(run_key=self._run_key, command="agentmart run", as_of=self._as_of)
         current = CurrentRun(settings=self._settings, store=store, run=our_run)
         with open_instance(self._settings) as instance:
-            with _Step("ingest"):
+            with _Step("ingest"), shown_load():
                 self._job(defs, instance, "ingestion_job", store, our_run.run_id)
             if plan_of(current).is_nothing:
                 with _Step("deliver"):
@@ -114,7 +131,7 @@ class _Pipeline:
                     "deployment": {
                         "config": {
                             "as_of": self._as_of.isoformat(),
-                            "landing": str(self._landing),
+                            "landing": self._landing,
                             "command": "agentmart run",
                             "run_key": self._run_key,
                         }

@@ -6,7 +6,6 @@ Belongs here: options, and the lines a person reads. Does not belong here: readi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -30,8 +29,8 @@ def sources() -> None:
 @sources.command()
 @click.option(
     "--landing",
-    type=click.Path(path_type=Path),
-    help="Folder of raw extracts.  [default: $AGENTMART_HOME/landing]",
+    metavar="FOLDER|URL",
+    help="Raw extracts.  [default: $AGENTMART_LANDING, else $AGENTMART_HOME/landing]",
 )
 @click.option("--as-of", "as_of_text", help="The clock of the load: date or ISO time.")
 @click.option(
@@ -44,7 +43,7 @@ def sources() -> None:
 )
 @click.pass_obj
 def check(
-    settings: Settings, landing: Path | None, as_of_text: str | None, files_per_source: int
+    settings: Settings, landing: str | None, as_of_text: str | None, files_per_source: int
 ) -> None:
     """Read a sample of every source and say what would land and what would not.
 
@@ -58,7 +57,7 @@ def check(
 
     previews = preview_sources(
         settings=settings,
-        landing=landing or settings.landing,
+        landing=landing or settings.default_landing,
         as_of=parse_as_of(as_of_text, time_zone=settings.time_zone) if as_of_text else now(),
         files_per_source=files_per_source,
     )

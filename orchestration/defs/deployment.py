@@ -6,7 +6,6 @@ Belongs here: that resource. Does not belong here: what the settings mean (setti
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import dagster as dg
 
@@ -19,7 +18,8 @@ from orchestration.warehouse.build import CurrentRun
 class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
     """A deployment's settings, and the as-of time of the run.
 
-    ``as_of`` (ISO 8601) and ``landing`` (a folder) override the clock and the default landing folder.
+    ``as_of`` (ISO 8601) and ``landing`` (a folder or a URL) override the clock and the default landing
+    folder.
     ``run_key`` joins several Dagster runs into one run of ours, as `agentmart run` does.
     """
 
@@ -31,8 +31,8 @@ class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
     def settings(self) -> Settings:
         return Settings.load()
 
-    def landing_folder(self) -> Path:
-        return Path(self.landing) if self.landing else self.settings().landing
+    def landing_place(self) -> str:
+        return self.landing or self.settings().default_landing
 
     def current_run(self, dagster_run_id: str) -> CurrentRun:
         """The run this step belongs to; all its steps share the as-of time of the first one."""

@@ -1,18 +1,21 @@
 """Loading a landing folder into the lake: every file once, every row accounted for.
 
 Belongs here: the order of steps for files and their pieces, and the report of what happened. Does
-not belong here: finding, cutting and reading files (files.py, splitting.py, reader.py), rules
-(validation.py), rows whose time had not come (replay.py).
+not belong here: finding, cutting and reading files (files.py, splitting.py, reader.py,
+object_storage.py), rules (validation.py), rows whose time had not come (replay.py).
 """
 
 from __future__ import annotations
 
 import shutil
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from logging import Logger
 from pathlib import Path
+from threading import Lock
 
 import duckdb
 
@@ -22,7 +25,7 @@ from orchestration.ingest import files as landing_files
 from orchestration.ingest import sql
 from orchestration.ingest.adapter import Adapter
 from orchestration.ingest.edited_mappings import describe_edits, mapping_fingerprint
-from orchestration.ingest.files import Candidate, UnusableFile
+from orchestration.ingest.files import Candidate, UnreachableFile, UnusableFile
 from orchestration.ingest.lake import staging_folder, write_empty_files
 from orchestration.ingest.ledger import (
     LedgerEntry,
@@ -33,7 +36,15 @@ from orchestration.ingest.ledger import (
     read_entry,
     write_entry,
 )
+from orchestration.ingest.object_memory import ObjectMemory
+from orchestration.ingest.object_storage import (
+    ObjectStorage,
+    StorageProblem,
+    StoredObject,
+    local_name,
+)
 from orchestration.ingest.pieces import PieceResult, PieceTask, run_piece
+from orchestration.ingest.progress import FileCount, LoadProgress, ProgressCount
 from orchestration.ingest.publishing import keep_refused_rows, land_rows
 from orchestration.ingest.replay import replay_due_rows
 from orchestration.ingest.small_files import run_small_file
@@ -45,6 +56,11 @@ from orchestration.settings import Settings
 
 NEW, REPEATED, FAILED, REPLAYED = "new", "repeated", "failed", "replayed"
 
+# What a killed load has read of objects and not noted is fetched again.
+_REMEMBERED_AT_ONCE = 500
+# While objects are fetched the processors wait, so more files than threads are under way.
+_FETCHES_PER_THREAD = 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class FileOutcome:
@@ -54,7 +70,10 @@ class FileOutcome:
     source_name: str
     status: str
     error: str | None = None
+    # The place of the file is at fault: it is gone, locked away or cannot be reached.
+    is_unreachable: bool = False
     load_id: str | None = None
+    seconds: float = 0.0
     rows_read: int = 0
     rows_ignored: int = 0
     streams: Mapping[str, StreamEntry] = field(default_factory=dict)
@@ -66,6 +85,35 @@ class FileOutcome:
     @property
     def rows_quarantined(self) -> int:
         return sum(stream.rows_quarantined for stream in self.streams.values())
+
+    def line(self) -> str:
+        """What a log says of the file."""
+        if self.status == FAILED:
+            return f"{self.status}: {self.error} ({self.seconds:.1f} s)"
+        return (
+            f"{self.status}: {self.path}: {self.rows_read:,} rows read, {self.rows_landed:,} landed,"
+            f" {self.rows_quarantined:,} quarantined ({self.seconds:.1f} s)"
+        )
+
+
+def log_file(outcome: FileOutcome, *, loggers: Sequence[Logger]) -> None:
+    """Say what became of a file; those that were loaded before are counted by log_repeated."""
+    for logger in loggers:
+        if outcome.status == FAILED:
+            logger.warning("%s", outcome.line())
+        elif outcome.status != REPEATED:
+            logger.info("%s", outcome.line())
+
+
+def log_report(report: LoadReport, *, loggers: Sequence[Logger]) -> None:
+    """Say how many files were loaded before (a line for each would hide the others), and what to
+    look at."""
+    count = len(report.with_status(REPEATED))
+    for logger in loggers:
+        if count:
+            logger.info("%s: %s files were loaded before", REPEATED, f"{count:,}")
+        for warning in report.warnings:
+            logger.warning(warning)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +138,8 @@ class LoadReport:
         return {
             "files_new": len(self.with_status(NEW)),
             "files_repeated": len(self.with_status(REPEATED)),
-            "failed_files": [f"{one.path}: {one.error}" for one in self.with_status(FAILED)],
+            "failed_files": [str(one.error) for one in self.with_status(FAILED)],
+            "files_unreachable": sum(one.is_unreachable for one in self.files),
             "rows_read": self.rows_read,
             "rows_landed": self.rows_landed,
             "rows_quarantined": self.rows_quarantined,
@@ -137,18 +186,23 @@ class LoadReport:
 def load_landing(
     *,
     settings: Settings,
-    landing: Path,
+    landing: Path | str,
     as_of: datetime,
     on_file: Callable[[FileOutcome], None] | None = None,
+    on_progress: Callable[[LoadProgress], None] | None = None,
+    timer: Callable[[], float] = lambda: 0.0,
 ) -> LoadReport:
     """Load every file of a landing folder that is not in the lake yet.
 
     A file that cannot be loaded is an outcome with a message; all others load. Loading the same
-    bytes again changes nothing.
+    bytes again changes nothing. Any number of loads may run at the same time.
 
     Args:
+        landing: a folder, or the URL of one on object storage.
         as_of: the load clock; aware.
         on_file: called with each outcome as it is known, in no particular order.
+        on_progress: called as pieces and files are done.
+        timer: seconds from any beginning, for progress; without it everything takes none.
 
     Raises:
         UserError: the landing folder is missing or the sources' declaration cannot be used.
@@ -157,9 +211,12 @@ def load_landing(
     if as_of.tzinfo is None:
         raise ValueError("as_of must be aware")
     sources = read_sources(settings.config)
-    candidates = landing_files.find_files(landing, sources=sources)
+    storage = ObjectStorage(s3_endpoint_url=settings.s3_endpoint_url)
+    candidates = landing_files.find_files(landing, sources=sources, storage=storage)
     clock = as_of.astimezone(UTC)
     outcomes: list[FileOutcome] = []
+    has_objects = any(candidate.stored is not None for candidate in candidates)
+    files_at_once = settings.threads * (_FETCHES_PER_THREAD if has_objects else 1)
     entries = read_entries(settings.lake) if sources else []
     warnings = tuple(line for _, line in describe_edits(entries, sources=sources))
 
@@ -180,7 +237,7 @@ def load_landing(
                 ):
                     record(_replayed(entry))
             with (
-                ThreadPoolExecutor(max_workers=settings.threads) as file_threads,
+                ThreadPoolExecutor(max_workers=files_at_once) as file_threads,
                 ThreadPoolExecutor(max_workers=settings.threads) as piece_threads,
             ):
                 run = _Run(
@@ -189,21 +246,31 @@ def load_landing(
                     staging=staging,
                     pool=pool,
                     piece_threads=piece_threads,
+                    objects=_Objects(storage=storage, state_file=settings.state_file),
+                    count=ProgressCount(timer=timer, tell=on_progress),
+                    timer=timer,
                 )
                 new_files = []
                 for outcome_or_file in _new_files(
-                    candidates, lake=settings.lake, threads=file_threads
+                    candidates, lake=settings.lake, objects=run.objects, threads=file_threads
                 ):
                     if isinstance(outcome_or_file, FileOutcome):
                         record(outcome_or_file)
                     else:
                         new_files.append(outcome_or_file)
+                run.count.found(
+                    files=len(new_files),
+                    size_bytes=sum(file.candidate.size_bytes for file in new_files),
+                )
                 # The largest first, so that no thread is left alone with one at the end.
-                new_files.sort(key=lambda file: -file.candidate.path.stat().st_size)
-                for future in as_completed(
-                    [file_threads.submit(run.load, file) for file in new_files]
-                ):
-                    record(future.result())
+                new_files.sort(key=lambda file: -file.candidate.size_bytes)
+                try:
+                    for future in as_completed(
+                        [file_threads.submit(run.load, file) for file in new_files]
+                    ):
+                        record(future.result())
+                finally:
+                    run.objects.keep_memory()
     except OSError as error:
         raise RunFailure(
             f"lake {settings.lake} cannot be written: {error.strerror or error}; free or repair "
@@ -219,50 +286,114 @@ def load_landing(
     )
 
 
+class _Objects:
+    """The objects of a load: fetching them, and which content each had when it was last read.
+
+    Two objects with the same content may be fetched at the same time; the first one loads it.
+    """
+
+    def __init__(self, *, storage: ObjectStorage, state_file: Path) -> None:
+        self._storage = storage
+        self._state_file = state_file
+        self._lock = Lock()
+        self._claimed: set[str] = set()
+        self._read: list[tuple[StoredObject, str]] = []
+
+    def known(self, candidates: Sequence[Candidate]) -> dict[str, str]:
+        """The content hashes, by URL, of objects that are as they were when they were read."""
+        stored = [one.stored for one in candidates if one.stored is not None]
+        return ObjectMemory(self._state_file).known(stored) if stored else {}
+
+    def fetch(self, stored: StoredObject, target: Path) -> str:
+        try:
+            return self._storage.fetch(stored, target)
+        except StorageProblem as problem:
+            raise UnreachableFile(str(problem)) from problem
+
+    def claim(self, load_id: str) -> bool:
+        """Whether nobody else of this load has the same content."""
+        with self._lock:
+            is_first = load_id not in self._claimed
+            self._claimed.add(load_id)
+            return is_first
+
+    def remember(self, stored: StoredObject, content_sha256: str) -> None:
+        with self._lock:
+            self._read.append((stored, content_sha256))
+            is_due = len(self._read) >= _REMEMBERED_AT_ONCE
+        if is_due:
+            self.keep_memory()
+
+    def keep_memory(self) -> None:
+        with self._lock:
+            if self._read:
+                ObjectMemory(self._state_file).remember(self._read)
+                self._read.clear()
+
+
 @dataclass(frozen=True, kw_only=True)
 class _NewFile:
-    """A file whose bytes are not in the lake yet."""
+    """A file whose bytes are not in the lake yet, or an object of which that is not known."""
 
     candidate: Candidate
     adapter: Adapter
-    content_sha256: str
-    load_id: str
+    content_sha256: str = ""
+    load_id: str = ""
 
 
 def _new_files(
-    candidates: Sequence[Candidate], *, lake: Path, threads: ThreadPoolExecutor
+    candidates: Sequence[Candidate],
+    *,
+    lake: Path,
+    objects: _Objects,
+    threads: ThreadPoolExecutor,
 ) -> Iterator[_NewFile | FileOutcome]:
     """The files to load, and the outcomes of those that need none, in the order of their paths."""
-    hashes = threads.map(_hash_of, candidates)
+    known = objects.known(candidates)
+    hashes = threads.map(lambda candidate: _hash_of(candidate, known=known), candidates)
     seen: set[str] = set()
-    for candidate, (content_sha256, problem) in zip(candidates, hashes, strict=True):
-        if problem is not None or candidate.adapter is None:
-            yield _failed(candidate, problem or "has no adapter")
+    for candidate, hashed in zip(candidates, hashes, strict=True):
+        if isinstance(hashed, FileOutcome):
+            yield hashed
             continue
-        load_id = load_identity(
-            source_name=candidate.source_name,
-            adapter=_adapter_identity(candidate.adapter),
-            adapter_version=candidate.adapter.version,
-            content_sha256=content_sha256,
-        )
-        if (
-            load_id in seen
-            or entry_path(lake, source_name=candidate.source_name, load_id=load_id).is_file()
-        ):
-            yield FileOutcome(
-                path=candidate.shown_path,
-                source_name=candidate.source_name,
-                status=REPEATED,
-                load_id=load_id,
-            )
+        adapter, content_sha256 = hashed
+        if content_sha256 is None:
+            yield _NewFile(candidate=candidate, adapter=adapter)
             continue
-        seen.add(load_id)
-        yield _NewFile(
-            candidate=candidate,
-            adapter=candidate.adapter,
-            content_sha256=content_sha256,
-            load_id=load_id,
-        )
+        file = _identified(candidate, adapter=adapter, content_sha256=content_sha256)
+        if file.load_id in seen or _is_loaded(file, lake=lake):
+            yield _repeated(file)
+        elif candidate.stored is not None:
+            # Its content is known and not loaded: it has to be fetched again.
+            yield _NewFile(candidate=candidate, adapter=adapter)
+        else:
+            seen.add(file.load_id)
+            yield file
+
+
+def _identified(candidate: Candidate, *, adapter: Adapter, content_sha256: str) -> _NewFile:
+    load_id = load_identity(
+        source_name=candidate.source_name,
+        adapter=_adapter_identity(adapter),
+        adapter_version=adapter.version,
+        content_sha256=content_sha256,
+    )
+    return _NewFile(
+        candidate=candidate, adapter=adapter, content_sha256=content_sha256, load_id=load_id
+    )
+
+
+def _is_loaded(file: _NewFile, *, lake: Path) -> bool:
+    return entry_path(lake, source_name=file.candidate.source_name, load_id=file.load_id).is_file()
+
+
+def _repeated(file: _NewFile) -> FileOutcome:
+    return FileOutcome(
+        path=file.candidate.shown_path,
+        source_name=file.candidate.source_name,
+        status=REPEATED,
+        load_id=file.load_id,
+    )
 
 
 def _replayed(entry: LedgerEntry) -> FileOutcome:
@@ -282,22 +413,32 @@ def _adapter_identity(adapter: Adapter) -> str:
     )
 
 
-def _hash_of(candidate: Candidate) -> tuple[str, str | None]:
-    if candidate.problem is not None:
-        return "", candidate.problem
+def _hash_of(
+    candidate: Candidate, *, known: Mapping[str, str]
+) -> tuple[Adapter, str | None] | FileOutcome:
+    """The adapter and the content hash, None for an object that has to be fetched to know it."""
+    if candidate.adapter is None:
+        return _failed(
+            candidate,
+            candidate.problem or "has no adapter",
+            is_unreachable=candidate.is_unreachable,
+        )
     try:
         landing_files.format_of(candidate.path)
-        return landing_files.hash_file(candidate.path), None
+        if candidate.stored is not None:
+            return candidate.adapter, known.get(candidate.stored.url)
+        return candidate.adapter, landing_files.hash_file(candidate.path)
     except UnusableFile as error:
-        return "", str(error)
+        return _failed(candidate, str(error), is_unreachable=isinstance(error, UnreachableFile))
 
 
-def _failed(candidate: Candidate, problem: str) -> FileOutcome:
+def _failed(candidate: Candidate, problem: str, *, is_unreachable: bool = False) -> FileOutcome:
     return FileOutcome(
         path=candidate.shown_path,
         source_name=candidate.source_name,
         status=FAILED,
         error=f"{candidate.shown_path}: {problem}",
+        is_unreachable=is_unreachable,
     )
 
 
@@ -310,40 +451,83 @@ class _Run:
     staging: Path
     pool: WorkerPool
     piece_threads: ThreadPoolExecutor
+    objects: _Objects
+    count: ProgressCount
+    timer: Callable[[], float]
 
     def load(self, file: _NewFile) -> FileOutcome:
-        folder = self.staging / file.load_id
+        started = self.timer()
+        part = FileCount(self.count, size_bytes=file.candidate.size_bytes)
         try:
-            before = file.candidate.path.stat()
+            outcome = self._load(file, part)
+        except UnusableFile as error:
+            is_unreachable = isinstance(error, UnreachableFile)
+            outcome = _failed(file.candidate, str(error), is_unreachable=is_unreachable)
+        part.end()
+        return replace(outcome, seconds=self.timer() - started)
+
+    def _load(self, file: _NewFile, part: FileCount) -> FileOutcome:
+        stored = file.candidate.stored
+        if stored is None:
+            return self._load_file(file, part)
+        folder = self.staging / uuid.uuid4().hex
+        folder.mkdir()
+        try:
+            path = folder / local_name(stored)
+            content_sha256 = self.objects.fetch(stored, path)
+            fetched = _identified(
+                replace(file.candidate, path=path),
+                adapter=file.adapter,
+                content_sha256=content_sha256,
+            )
+            if not self.objects.claim(fetched.load_id):
+                return _repeated(fetched)
+            if _is_loaded(fetched, lake=self.settings.lake):
+                outcome = _repeated(fetched)
+            else:
+                outcome = self._load_file(fetched, part)
+            self.objects.remember(stored, content_sha256)
+            return outcome
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _load_file(self, file: _NewFile, part: FileCount) -> FileOutcome:
+        path, folder = file.candidate.path, self.staging / file.load_id
+        try:
+            before = path.stat()
             with self.pool.worker() as worker:
                 prepared = prepare(
-                    file.candidate.path,
+                    path,
                     content_sha256=file.content_sha256,
                     scratch=folder,
                     may_split=file.adapter.is_native,
                     connection=worker.connection,
                 )
-            results = list(
-                self.piece_threads.map(self._run_piece, self._tasks(file, prepared, folder))
-            )
-            after = file.candidate.path.stat()
+            tasks = self._tasks(file, prepared, folder)
+            results = []
+            for result in self.piece_threads.map(self._run_piece, tasks):
+                part.piece_done(of=len(tasks), rows=result.rows_read)
+                results.append(result)
+            after = path.stat()
             if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
                 raise UnusableFile("was changed while it was read; it is loaded with the next run")
             return self._finish(file, prepared=prepared, results=results)
-        except UnusableFile as error:
-            return _failed(file.candidate, str(error))
-        except FileNotFoundError as error:
-            if error.filename != str(file.candidate.path):
+        except OSError as error:
+            if error.filename != str(path):
                 raise
-            return _failed(file.candidate, "vanished while it was read")
+            if isinstance(error, FileNotFoundError):
+                raise UnreachableFile(
+                    "vanished while it was read; deliver it again if it is still wanted"
+                ) from error
+            raise UnreachableFile(f"cannot be read: {error.strerror}") from error
         except duckdb.IOException as error:
             if "No space left" in str(error):
                 raise RunFailure(
                     f"lake {self.settings.lake} cannot be written: the disk is full"
                 ) from error
-            return _failed(file.candidate, f"cannot be read: {_first_line(error)}")
+            raise UnreachableFile(f"cannot be read: {_first_line(error)}") from error
         except duckdb.Error as error:
-            return _failed(file.candidate, f"cannot be read: {_first_line(error)}")
+            raise UnusableFile(f"cannot be read: {_first_line(error)}") from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -20,6 +20,12 @@ from orchestration.ingest.adapter import NATIVE
 from orchestration.ingest.edited_mappings import describe_edits
 from orchestration.ingest.files import Candidate, UnusableFile
 from orchestration.ingest.ledger import read_entries
+from orchestration.ingest.object_storage import (
+    ObjectStorage,
+    StorageProblem,
+    is_url,
+    local_name,
+)
 from orchestration.ingest.pieces import PieceResult, PieceTask, run_piece
 from orchestration.ingest.sources import Source, read_sources
 from orchestration.ingest.splitting import prepare
@@ -59,13 +65,14 @@ class SourcePreview:
 
 
 def preview_sources(
-    *, settings: Settings, landing: Path, as_of: datetime, files_per_source: int
+    *, settings: Settings, landing: Path | str, as_of: datetime, files_per_source: int
 ) -> tuple[SourcePreview, ...]:
     """Read some files of every declared source and of every native stream; write nothing.
 
     Of a large file only the first piece is read.
 
     Args:
+        landing: a folder, or the URL of one on object storage.
         as_of: the load clock; aware.
         files_per_source: how many files of a source, or of a native stream, are read.
 
@@ -73,7 +80,8 @@ def preview_sources(
         UserError: the landing folder is missing or the sources' declaration cannot be used.
     """
     sources = read_sources(settings.config)
-    candidates = landing_files.find_files(landing, sources=sources)
+    storage = ObjectStorage(s3_endpoint_url=settings.s3_endpoint_url)
+    candidates = landing_files.find_files(landing, sources=sources, storage=storage)
     entries = read_entries(settings.lake) if sources else []
     edits = {
         (source.name, source.adapter.name): line
@@ -86,7 +94,9 @@ def preview_sources(
         ) as pool,
         pool.worker() as worker,
     ):
-        reader = _Reader(worker=worker, scratch=Path(scratch), limit=files_per_source)
+        reader = _Reader(
+            worker=worker, scratch=Path(scratch), storage=storage, limit=files_per_source
+        )
         declared = [
             reader.preview(
                 [one for one in candidates if one.source == source],
@@ -109,7 +119,9 @@ def _native_folders(candidates: Sequence[Candidate]) -> dict[str, list[Candidate
     folders: dict[str, list[Candidate]] = {}
     for candidate in candidates:
         if candidate.source is None:
-            folders.setdefault(candidate.shown_path.split("/")[0], []).append(candidate)
+            shown = candidate.shown_path
+            top = shown if is_url(shown) else shown.split("/")[0]
+            folders.setdefault(top, []).append(candidate)
     return folders
 
 
@@ -117,6 +129,7 @@ def _native_folders(candidates: Sequence[Candidate]) -> dict[str, list[Candidate
 class _Reader:
     worker: Worker
     scratch: Path
+    storage: ObjectStorage
     limit: int
 
     def preview(
@@ -161,7 +174,7 @@ class _Reader:
             raise UnusableFile(candidate.problem or "has no adapter")
         folder = Path(tempfile.mkdtemp(dir=self.scratch))
         prepared = prepare(
-            candidate.path,
+            self._local_path(candidate, folder=folder),
             content_sha256="",
             scratch=folder / "pieces",
             may_split=True,
@@ -190,6 +203,16 @@ class _Reader:
             if problem is not None:
                 raise UnusableFile(problem)
         return result
+
+    def _local_path(self, candidate: Candidate, *, folder: Path) -> Path:
+        if candidate.stored is None:
+            return candidate.path
+        path = folder / local_name(candidate.stored)
+        try:
+            self.storage.fetch(candidate.stored, path)
+        except StorageProblem as problem:
+            raise UnusableFile(str(problem)) from problem
+        return path
 
     def _texts(self, quarantine: Sequence[Path]) -> list[str]:
         paths = sql.text_list(str(path) for path in quarantine)
