@@ -18,10 +18,17 @@ from orchestration.contracts.model import Stream
 from orchestration.contracts.reasons import Reason
 from orchestration.ingest import sql
 from orchestration.ingest.adapter import Adapter, Section
-from orchestration.ingest.reader import RawRows, Unit, UnreadableRows, open_unit, raw_text_of
+from orchestration.ingest.reader import RawRows, Unit, UnreadableRows, cut, open_unit, raw_text_of
 from orchestration.ingest.repair import rewrite_rows
 from orchestration.ingest.validation import CheckedSelect, checked_rows
 from orchestration.ingest.worker import Worker
+
+# Against the engine's own choice: half the bytes, and a fifth less time. Columns of identifiers are
+# found out to be none for a dictionary after a thousand values.
+LAKE_FORMAT = (
+    "format parquet, parquet_version v2, compression zstd, compression_level 1, "
+    "dictionary_size_limit 1000"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,17 +80,18 @@ def run_piece(task: PieceTask, *, worker: Worker) -> PieceResult:
         duckdb.Error: the piece cannot be read at all.
     """
     task.folder.mkdir(parents=True, exist_ok=True)
-    try:
-        return _run(task, unit=task.unit, worker=worker, is_guarded=False)
-    except UnreadableRows:
-        rewritten = rewrite_rows(
-            task.unit, target=task.folder / "rewritten", connection=worker.connection
-        )
-        return _run(task, unit=rewritten, worker=worker, is_guarded=True)
-    except duckdb.InvalidInputException as error:
-        if "Malformed JSON" not in str(error):
-            raise
-        return _run(task, unit=task.unit, worker=worker, is_guarded=True)
+    with cut(task.unit, folder=task.folder) as unit:
+        try:
+            return _run(task, unit=unit, worker=worker, is_guarded=False)
+        except UnreadableRows:
+            rewritten = rewrite_rows(
+                unit, target=task.folder / "rewritten", connection=worker.connection
+            )
+            return _run(task, unit=rewritten, worker=worker, is_guarded=True)
+        except duckdb.InvalidInputException as error:
+            if "Malformed JSON" not in str(error):
+                raise
+            return _run(task, unit=unit, worker=worker, is_guarded=True)
 
 
 def _run(task: PieceTask, *, unit: Unit, worker: Worker, is_guarded: bool) -> PieceResult:
@@ -254,11 +262,11 @@ def stage_rows(
         path = folder / "rows.parquet"
         connection.execute(
             f"copy (select * exclude (event_date) from ({rows})) to {sql.text(str(path))} "
-            "(format parquet)"
+            f"({LAKE_FORMAT})"
         )
         return (StagedFile(event_date=only_date, path=path),)
     connection.execute(
-        f"copy ({rows}) to {sql.text(str(folder))} (format parquet, partition_by (event_date), "
+        f"copy ({rows}) to {sql.text(str(folder))} ({LAKE_FORMAT}, partition_by (event_date), "
         "overwrite true)"
     )
     return tuple(

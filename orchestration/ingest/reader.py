@@ -12,7 +12,9 @@ rows that cannot be read.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +23,7 @@ import duckdb
 from orchestration.contracts.reasons import Reason
 from orchestration.ingest import sql
 from orchestration.ingest.adapter import Adapter, RawField
+from orchestration.ingest.scanning import LineScan
 
 # The longest row that is read at once; longer ones are quarantined.
 LONGEST_ROW_BYTES = 16_000_000
@@ -38,6 +41,12 @@ class Unit:
     last_row: int | None = None
     csv_columns: tuple[str, ...] = ()
     csv_delimiter: str = ","
+    # For uncompressed lines: the bytes of the file that are the unit, and what they showed.
+    start: int = 0
+    end: int | None = None
+    scan: LineScan | None = None
+    # Files with the numbers of rows that are not to be read again.
+    landed: tuple[Path, ...] = ()
 
     @property
     def is_json(self) -> bool:
@@ -96,16 +105,13 @@ def _open_json(
         f"select count(*), count(*) filter ({_IS_BLANK}), "
         "count(*) filter (starts_with(line, '{')) from raw_lines"
     ).fetchall()[0]
-    number = f"(rowid + {unit.first_row})"
     unreadable = 0
-    source = f"select {number} as row_number, line as raw_text from raw_lines"
-    problems = (
-        f"select {number} as row_number, line as raw_text, '' as problem from raw_lines where false"
-    )
+    source = "select row_number, line as raw_text from raw_lines"
+    problems = "select row_number, line as raw_text, '' as problem from raw_lines where false"
     if is_guarded or objects < total:
         connection.execute(
             f"""create or replace temp table raw_marked as
-            select {number} as row_number, line as raw_text,
+            select row_number, line as raw_text,
                 case
                     when not json_valid(line) then {sql.text(Reason.MALFORMED_ROW.value)}
                     when json_type(line) <> 'OBJECT' then {sql.text(Reason.NOT_AN_OBJECT.value)}
@@ -161,18 +167,39 @@ def _read_lines(connection: duckdb.DuckDBPyConnection, unit: Unit) -> None:
     if unit.format in ("array", "document"):
         json_format = "array" if unit.format == "array" else "unstructured"
         reader = (
-            f"select json::varchar as line from read_json_objects({sql.text(str(unit.path))}, "
+            f"read_json_objects({sql.text(str(unit.path))}, "
             f"format = '{json_format}', maximum_object_size = {LONGEST_ROW_BYTES * 8}, "
             f"compression = {sql.text(unit.compression.replace('none', 'uncompressed'))})"
         )
+        rows = numbered_rows(reader, unit=unit, columns=("json::varchar as line",))
     else:
-        reader = f"select line from {lines_reader(unit.path, compression=unit.compression)}"
+        rows = numbered_rows(lines_reader(unit.path, compression=unit.compression), unit=unit)
     try:
-        connection.execute(f"create or replace temp table raw_lines as {reader}")
+        connection.execute(f"create or replace temp table raw_lines as {rows}")
     except duckdb.InvalidInputException as error:
         if unit.format in ("array", "document"):
             raise
         raise UnreadableRows(str(error).splitlines()[0]) from error
+
+
+def numbered_rows(rows: str, *, unit: Unit, columns: Sequence[str] = ("*",)) -> str:
+    """SQL: rows of a unit with their number in the file, without those that landed already.
+
+    Args:
+        rows: a table function that gives the unit's rows in order.
+        columns: what is selected of them.
+    """
+    numbered = (
+        f"select row_number() over () + {unit.first_row - 1} as row_number, "
+        f"{', '.join(columns)} from {rows}"
+    )
+    if not unit.landed:
+        return numbered
+    landed = sql.text_list(str(path) for path in unit.landed)
+    return (
+        f"select * from ({numbered}) "
+        f"where row_number not in (select row_number from read_parquet({landed}))"
+    )
 
 
 def lines_reader(path: Path, *, compression: str, encoding: str | None = None) -> str:
@@ -307,6 +334,20 @@ def _views(connection: duckdb.DuckDBPyConnection, *, rows: str, texts: str, prob
     connection.execute(f"create or replace temp view raw_problems as {problems}")
 
 
-def with_path(unit: Unit, path: Path) -> Unit:
-    """The same unit read from rewritten JSON lines."""
-    return replace(unit, path=path, format="lines", compression="none")
+@contextmanager
+def cut(unit: Unit, *, folder: Path) -> Iterator[Unit]:
+    """The unit as a file of its own, for a while."""
+    if unit.end is None:
+        yield unit
+        return
+    target = folder / "lines"
+    try:
+        with unit.path.open("rb") as source, target.open("wb") as piece:
+            position = unit.start
+            while position < unit.end:
+                position += os.sendfile(
+                    piece.fileno(), source.fileno(), position, unit.end - position
+                )
+        yield replace(unit, path=target, start=0, end=None)
+    finally:
+        target.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from orchestration.ingest.pieces import (
     stage_rows,
     utc,
 )
+from orchestration.ingest.plain_rows import run_plain_lines
 from orchestration.ingest.reader import json_rows, lines_reader
 from orchestration.ingest.validation import checked_rows
 from orchestration.ingest.worker import Worker
@@ -37,8 +38,8 @@ def run_small_file(task: PieceTask, *, worker: Worker) -> PieceResult | None:
     if not task.adapter.is_native or unit.format != "lines" or unit.compression != "none":
         return None
     size = unit.path.stat().st_size
-    if size > _SMALL_BYTES or unit.first_row > 1:
-        return None
+    if size > _SMALL_BYTES or unit.end is not None:
+        return run_plain_lines(task, worker=worker)
     stream = task.adapter.sections[0].stream
     _plan(stream, size=size, task=task, worker=worker)
     try:

@@ -10,7 +10,9 @@ import csv
 import io
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +21,7 @@ import duckdb
 from orchestration.ingest import sql
 from orchestration.ingest.files import UnusableFile, format_of
 from orchestration.ingest.reader import Unit, lines_reader
+from orchestration.ingest.scanning import scan_file
 
 # A large file is cut so that several workers share it and memory stays bounded. The cuts depend on
 # the file alone, never on the machine, so that the same bytes give the same lake files everywhere.
@@ -26,6 +29,7 @@ _WHOLE_BYTES = 48_000_000
 _LARGEST_PIECE_BYTES = 192_000_000
 _PIECES_OF_MIDDLING_FILE = 4
 _ROWS_OF_PARQUET_PIECE = 500_000
+_SCANS_AT_ONCE = 4
 _BLOCK = 1 << 20
 
 
@@ -62,48 +66,37 @@ def prepare(
         return Prepared(
             content_sha256=content_sha256, size_bytes=size, format="parquet", units=units
         )
-    is_split = may_split and raw_format == "lines"
+    plain, unit_compression = path, "none"
     if compression == "gzip":
-        pieces = _write_pieces(
-            _gunzip(path), scratch=scratch, piece_bytes=_LARGEST_PIECE_BYTES if is_split else None
-        )
-        unit_compression = "none"
+        plain = scratch / "plain"
+        _write(_gunzip(path), plain)
     elif compression == "zstd":
         check_zstd(path)
-        pieces, unit_compression = [path], "zstd"
-    else:
-        unit_compression = "none"
-        piece_bytes = _piece_bytes(size)
-        if is_split and piece_bytes < size:
-            pieces = _write_pieces(_blocks(path), scratch=scratch, piece_bytes=piece_bytes)
-        else:
-            pieces = [path]
-    if unit_compression == "none" and all(piece.stat().st_size == 0 for piece in pieces):
+        unit_compression = "zstd"
+    if plain.stat().st_size == 0:
         raise UnusableFile("is empty")
-    head = _head(pieces[0], compression=unit_compression, connection=connection)
+    head = _head(plain, compression=unit_compression, connection=connection)
     if not head.strip():
         raise UnusableFile("is empty")
     unit_format = raw_format
     if raw_format == "json":
         unit_format = _json_format(head)
     columns, delimiter = _csv_header(head) if raw_format == "csv" else ((), ",")
+    whole = Unit(
+        path=plain,
+        format=unit_format,
+        compression=unit_compression,
+        csv_columns=columns,
+        csv_delimiter=delimiter,
+    )
+    is_split = may_split and unit_format == "lines" and unit_compression == "none"
     return Prepared(
         content_sha256=content_sha256,
         size_bytes=size,
         format={"lines": "ndjson", "array": "json", "document": "json"}.get(
             unit_format, unit_format
         ),
-        units=tuple(
-            Unit(
-                path=piece,
-                format=unit_format,
-                compression=unit_compression,
-                first_row=first_row,
-                csv_columns=columns,
-                csv_delimiter=delimiter,
-            )
-            for piece, first_row in _numbered(pieces)
-        ),
+        units=_line_units(whole) if is_split else (whole,),
     )
 
 
@@ -121,13 +114,29 @@ def _piece_bytes(size: int) -> int:
     return min(_LARGEST_PIECE_BYTES, -(-size // _PIECES_OF_MIDDLING_FILE))
 
 
-def _numbered(pieces: list[Path]) -> Iterator[tuple[Path, int]]:
-    """Each piece with the number of its first row."""
-    first_row = 1
-    for position, piece in enumerate(pieces):
-        yield piece, first_row
-        if position < len(pieces) - 1:
-            first_row += sum(block.count(b"\n") for block in _blocks(piece))
+def _line_units(whole: Unit) -> tuple[Unit, ...]:
+    """A file of lines in pieces of whole lines, each with the number of its first row."""
+    size = whole.path.stat().st_size
+    piece_bytes = _piece_bytes(size)
+    if piece_bytes >= size:
+        return (whole,)
+    cuts = [0]
+    with whole.path.open("rb") as file:
+        while cuts[-1] + piece_bytes < size:
+            file.seek(cuts[-1] + piece_bytes - 1)
+            while (part := file.readline(_BLOCK)) and not part.endswith(b"\n"):
+                pass
+            cuts.append(file.tell())
+    ranges = [(start, end) for start, end in pairwise((*cuts, size)) if start < end]
+    with ThreadPoolExecutor(max_workers=_SCANS_AT_ONCE) as threads:
+        scans = list(
+            threads.map(lambda each: scan_file(whole.path, start=each[0], end=each[1]), ranges)
+        )
+    first_rows = accumulate((scan.rows for scan in scans), initial=1)
+    return tuple(
+        replace(whole, first_row=first_row, start=start, end=end, scan=scan)
+        for first_row, (start, end), scan in zip(first_rows, ranges, scans, strict=False)
+    )
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
@@ -203,35 +212,10 @@ def _skip(file: IO[bytes], count: int, *, size: int, otherwise: Exception) -> No
     file.seek(count, io.SEEK_CUR)
 
 
-def _write_pieces(blocks: Iterator[bytes], *, scratch: Path, piece_bytes: int | None) -> list[Path]:
-    """Write a stream of bytes to files cut after the first line end beyond piece_bytes."""
-    pieces: list[Path] = []
-    file: IO[bytes] | None = None
-    written = 0
-    try:
+def _write(blocks: Iterator[bytes], path: Path) -> None:
+    with path.open("wb") as file:
         for block in blocks:
-            rest = block
-            while rest:
-                if file is None:
-                    pieces.append(scratch / f"piece-{len(pieces):04d}")
-                    file, written = pieces[-1].open("wb"), 0
-                end = -1
-                if piece_bytes is not None and written + len(rest) >= piece_bytes:
-                    end = rest.find(b"\n", max(0, piece_bytes - written - 1))
-                if end < 0:
-                    written += file.write(rest)
-                    rest = b""
-                    continue
-                file.write(rest[: end + 1])
-                rest = rest[end + 1 :]
-                file.close()
-                file = None
-    finally:
-        if file is not None:
-            file.close()
-    if not pieces:
-        raise UnusableFile("is empty")
-    return pieces
+            file.write(block)
 
 
 def _head(path: Path, *, compression: str, connection: duckdb.DuckDBPyConnection) -> str:

@@ -172,6 +172,108 @@ from ruled
     return CheckedSelect(sql=statement, rules=rules)
 
 
+def plain_rows(
+    stream: Stream,
+    *,
+    section_sql: str,
+    columns: Mapping[str, str],
+    source_name: str,
+    load_id: str,
+    metadata: str,
+    is_wary: bool,
+) -> str:
+    """The lake's columns and event_date of the rows of a native JSON section that raise no suspicion.
+
+    The rows that remain are those that ``checked_rows`` lands, with the same values, if what counts
+    over all rows can show holds too (plain_rows.py): that they have no members beyond the contract,
+    and, unless the checks are wary, that no required value is missing, no value is unread or out of
+    range, and that no text was of another kind.
+
+    Args:
+        section_sql: gives row_number and the fields as texts, lists of texts as lists.
+        metadata: SQL of source_metadata.
+        is_wary: leave out every row that could break a rule or be read in two ways, so that counts
+            have to show less.
+    """
+    fields = stream.all_fields
+    names = {field.name for field in fields}
+    values = ",\n        ".join(
+        [f"{sql.name(field.name)} as {raw_name(field)}" for field in fields]
+        + [sql.name(column) for column in columns if column not in names]
+    )
+    typings = ",\n        ".join(
+        [
+            f"{_typed_value(field, raw_type=columns[field.name], source_name=source_name)} "
+            f"as {typed_name(field)}"
+            for field in fields
+        ]
+        + ([f"{_event_bit()} as event_bit"] if stream.properties else [])
+    )
+    suspicions = ["not has_object"] if stream.properties_field else []
+    for field in fields:
+        suspicions += _doubts(stream, field)
+    if is_wary:
+        suspicions += [f"{raw_name(field)} = ''" for field in fields if not _is_list(field)]
+        rules = _rules(stream, columns=columns, looks_up_kinds=True)
+        suspicions += [rule.suspicion for rule in rules]
+    all_suspicions = "\n    or ".join(dict.fromkeys(suspicions)) or "false"
+    landed = ",\n    ".join(f"{_landed(field)} as {sql.name(field.column)}" for field in fields)
+    return f"""
+with section as not materialized (
+    {section_sql}
+),
+raw_values as not materialized (
+    select
+        {values}
+    from section
+),
+typed_values as not materialized (
+    select
+        *,
+        {typings}
+    from raw_values
+)
+select
+    {landed},
+    {sql.text(source_name)} as source_name,
+    {load_id} as load_id,
+    row_number::bigint as row_number,
+    {_row_hash(fields)} as row_hash,
+    getvariable('loaded_at')::timestamp as loaded_at,
+    {metadata} as source_metadata,
+    {typed_name(stream.field(stream.time_field))}::date as event_date
+from typed_values
+where not coalesce({all_suspicions}, false)
+"""
+
+
+def _is_list(field: Field) -> bool:
+    return field.kind is Kind.TEXT_LIST
+
+
+def _doubts(stream: Stream, field: Field) -> list[str]:
+    """SQL: what counts over many rows cannot show of a field."""
+    raw = raw_name(field)
+    doubts = []
+    if field.required_events:
+        doubts += [rule.suspicion for rule in _presence_rules(stream, field)]
+    if field.kind.column_type == "VARCHAR":
+        doubts += [rule.suspicion for rule in _text_rules(stream, field, looks_up_kinds=False)]
+    if _is_list(field):
+        doubts += [rule.suspicion for rule in _value_rules(stream, field, is_text=False)]
+        doubts += [
+            f"list_contains({raw}, '')",
+            f"contains({raw}::varchar, '{{')",
+            f"contains({raw}::varchar, 'NULL')",
+        ]
+    if field.kind is Kind.ID:
+        doubts.append(_looks_like_fraction(raw))
+    if field.kind is Kind.MONEY:
+        # The digits of large amounts are in the text of the row only.
+        doubts.append(f"abs(try_cast({raw} as double)) >= 1000")
+    return doubts
+
+
 def _landed(field: Field) -> str:
     if field.default is None:
         return typed_name(field)
@@ -407,6 +509,11 @@ def _presence_rules(stream: Stream, field: Field) -> list[Rule]:
     return []
 
 
+def _looks_like_fraction(raw: str) -> str:
+    # An id may be a whole number; numbers begin with a digit or a minus.
+    return f"(ascii({raw}) between 45 and 57 and contains({raw}, '.'))"
+
+
 def _text_rules(stream: Stream, field: Field, *, looks_up_kinds: bool) -> list[Rule]:
     label, raw = f"{stream.name}.{field.name}", raw_name(field)
     shown = None if field.privacy else raw
@@ -416,7 +523,7 @@ def _text_rules(stream: Stream, field: Field, *, looks_up_kinds: bool) -> list[R
         what = "a text or a whole number" if field.kind is Kind.ID else "a text"
         suspicion = f"{raw} = 'true' or {raw} = 'false' or ascii({raw}) = 91 or ascii({raw}) = 123"
         if field.kind is Kind.ID:
-            suspicion += f" or contains({raw}, '.')"
+            suspicion += f" or {_looks_like_fraction(raw)}"
         found.append(
             Rule(
                 reason=Reason.WRONG_TYPE,
