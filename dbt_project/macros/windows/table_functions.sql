@@ -105,6 +105,16 @@
             'description': 'One row per month that the span reaches into: recurring revenue, and what moved it.',
         },
         {
+            'name': 'agent_visibility',
+            'summary_sql': agent_visibility_sql('requested_windows'),
+            'description': 'One row per agent with anything in the span: whether a publisher may see it by itself.',
+        },
+        {
+            'name': 'open_invocations',
+            'summary_sql': open_invocations_sql('requested_windows'),
+            'description': 'One row: invocations that began in the span and had no end by its end.',
+        },
+        {
             'name': 'compliance_summary',
             'summary_sql': compliance_summary_sql('requested_windows'),
             'description': 'One row: toxicity and redacted personal data of the scope in the span.',

@@ -7,7 +7,7 @@ needs. Does not belong here: options of the command line, and the fields of any 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestration.errors import UserError
@@ -70,6 +70,7 @@ def pose(
     )
     if dataset.check is not None:
         dataset.check(question)
+    check_agent_visible(published, question)
     return question
 
 
@@ -94,6 +95,26 @@ def _choose(name: str, value: str | None, *, dataset: Dataset, choice: Choice | 
         allowed = ", ".join(choice.allowed())
         raise UserError(f"unknown {name} {value!r} for {dataset.name}: use one of {allowed}")
     return value
+
+
+def check_agent_visible(published: Published, question: Question) -> None:
+    """Refuse a publisher's question about an agent that too few tenants use (D-22).
+
+    All agents are asked for, because hiding one may take another with it.
+
+    Raises:
+        UserError: the figures of the agent would be those of one or two tenants.
+    """
+    scope = question.scope
+    if scope.kind is not ScopeKind.PUBLISHER or scope.agent_id is None:
+        return
+    everything = replace(scope, agent_id=None, agent_name=None)
+    agents = published.function("agent_visibility", scope=everything, window=question.window)
+    if any(row["agent_id"] == scope.agent_id and row["is_suppressed"] for row in agents):
+        raise UserError(
+            f"agent {scope.agent_id!r} has too few tenants in {question.window.label} for its "
+            "figures to be shown by themselves; choose a longer --period, or leave out --agent"
+        )
 
 
 def check_currency(published: Published, currency: str) -> None:

@@ -24,7 +24,7 @@ from orchestration.reporting.datasets.dataset import (
 )
 from orchestration.reporting.documents import Json
 from orchestration.reporting.periods import Window
-from orchestration.reporting.query import Row
+from orchestration.reporting.query import USD, Row
 from orchestration.reporting.rounding import Figure, floor, half_up, ratio, whole
 from orchestration.reporting.scopes import ScopeKind
 from orchestration.reporting.tables import Cell, Table
@@ -50,6 +50,8 @@ def _answer(question: Question, figures: Figures) -> Answer:
     invocations = _invocations_trend(question, figures)
     revenue = _revenue_trend(question, figures)
     tools = sorted(figures["tool_usage"], key=_most_used_first)
+    agents = _agents(figures)
+    unended = only_row(figures, "open_invocations")
     insights = sorted(figures["insight_findings"], key=_gravest_first)
     shown = [_insight(finding) for finding in insights]
     usage = {
@@ -81,6 +83,9 @@ def _answer(question: Question, figures: Figures) -> Answer:
             **about(question),
             **_money(figures),
             **_adoption(figures),
+            "open_invocations": count(unended, "open_invocations"),
+            "abandoned_invocations": count(unended, "abandoned_invocations"),
+            "agents": agents,
             "tools": [_tool(tool) for tool in tools],
         },
     }
@@ -95,6 +100,7 @@ def _answer(question: Question, figures: Figures) -> Answer:
             ),
             Table.of("revenue_trend", {"date": "DATE", "revenue": "DECIMAL(38,2)"}, revenue),
             Table.of("tools", _TOOL_TYPES, [_tool(tool) for tool in tools]),
+            Table.of("agents", _AGENT_TYPES, agents),
             Table.of(
                 "insights",
                 dict.fromkeys(
@@ -140,9 +146,11 @@ def _invocations_trend(question: Question, figures: Figures) -> list[dict[str, C
 
 
 def _revenue_trend(question: Question, figures: Figures) -> list[dict[str, Cell]]:
+    """Zero on days without a charge; unknown where the source delivers none at all (X-09)."""
     net_of_day = {row["date_day"]: row["net_usd"] for row in figures["revenue_daily"]}
+    on_other_days = None if only_row(figures, "revenue_summary")["net_usd"] is None else _NONE
     return [
-        {"date": day, "revenue": half_up(net_of_day.get(day) or 0, 2)}
+        {"date": day, "revenue": half_up(net_of_day.get(day, on_other_days), 2)}
         for day in question.window.days()
     ]
 
@@ -168,6 +176,40 @@ def _tool(tool: Row) -> dict[str, Cell]:
         "failure_rate": half_up(tool["tool_failure_rate"], 4),
         "is_suppressed": bool(tool["is_suppressed"]),
     }
+
+
+_AGENT_TYPES = {
+    "agent_id": "VARCHAR",
+    "agent_name": "VARCHAR",
+    "invocations": "BIGINT",
+    "errored": "BIGINT",
+    "error_rate": "DECIMAL(38,4)",
+    "llm_cost": "DECIMAL(38,2)",
+    "avg_satisfaction": "DECIMAL(38,2)",
+    "is_suppressed": "BOOLEAN",
+}
+
+
+def _agents(figures: Figures) -> list[dict[str, Cell]]:
+    """The publisher's agents, most used first (MP-002); an agent may be hidden in one part alone."""
+    ratings = {row["agent_key"]: row for row in figures["agent_quality"]}
+    return [
+        {
+            "agent_id": row["agent_id"],
+            "agent_name": row["agent_name"],
+            "invocations": _known_whole(row["agent_messages"]),
+            "errored": _known_whole(row["errored_count"]),
+            "error_rate": half_up(row["message_error_rate"], 4),
+            "llm_cost": half_up(row["cost_usd"], 2),
+            "avg_satisfaction": half_up(ratings.get(row["agent_key"], {}).get("avg_rating"), 2),
+            "is_suppressed": bool(row["is_suppressed"]),
+        }
+        for row in sorted(figures["usage_by_agent"], key=_busiest_first)
+    ]
+
+
+def _busiest_first(agent: Row) -> tuple[int, str]:
+    return (-count(agent, "agent_messages"), agent["agent_id"])
 
 
 def _insight(finding: Row) -> dict[str, Cell]:
@@ -207,6 +249,14 @@ def _money(figures: Figures) -> dict[str, Json]:
             revenue["net_usd"], revenue["paying_tenants"], places=2
         ),
         "llm_cost": half_up(usage["cost_usd"], 2),
+        "llm_cost_per_completed_invocation": ratio(
+            usage["cost_usd"], usage["completed_count"], places=6
+        ),
+        "llm_cost_per_1k_tokens": ratio(
+            usage["cost_usd"], usage["total_tokens"], places=6, times=1000
+        ),
+        "unconverted_charges": count(revenue, "unconverted_count"),
+        "revenue_in_usd": half_up(only_row(figures, "revenue_in_usd")["net_usd"], 2),
     }
 
 
@@ -246,7 +296,10 @@ PUBLISHER_DASHBOARD = Dataset(
     needs={
         **needs(
             "usage_summary",
+            "usage_by_agent",
             "usage_daily",
+            "agent_quality",
+            "open_invocations",
             "feedback_summary",
             "adoption_summary",
             "revenue_summary",
@@ -254,6 +307,7 @@ PUBLISHER_DASHBOARD = Dataset(
             "tool_usage",
             "insight_findings",
         ),
+        "revenue_in_usd": Need(function="revenue_summary", currency=USD),
         "installs_at_as_of": Need(function="adoption_summary", window=Window.until_as_of),
     },
     answer=_answer,

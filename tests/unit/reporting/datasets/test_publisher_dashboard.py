@@ -17,6 +17,8 @@ _USAGE: dict[str, Any] = {
     "avg_completed_duration_ms": 1850.9,
     "p95_completed_duration_ms": 7200.5,
     "cost_usd": Decimal("12.345"),
+    "completed_count": 40,
+    "total_tokens": 60000,
 }
 _REVENUE: dict[str, Any] = {
     "net_usd": Decimal("540.245"),
@@ -25,8 +27,33 @@ _REVENUE: dict[str, Any] = {
     "fee_usd": Decimal("54.02"),
     "payout_usd": Decimal("486.22"),
     "paying_tenants": 3,
+    "unconverted_count": 0,
 }
 _ADOPTION = {"active_installs": 11, "new_installs": 4, "uninstalls": 1, "cumulative_installs": 20}
+
+
+_AGENTS: list[dict[str, Any]] = [
+    {
+        "agent_key": "native:a2",
+        "agent_id": "a2",
+        "agent_name": None,
+        "agent_messages": None,
+        "errored_count": None,
+        "message_error_rate": None,
+        "cost_usd": None,
+        "is_suppressed": True,
+    },
+    {
+        "agent_key": "native:a1",
+        "agent_id": "a1",
+        "agent_name": "Helper",
+        "agent_messages": 42,
+        "errored_count": 2,
+        "message_error_rate": 2 / 42,
+        "cost_usd": Decimal("12.345"),
+        "is_suppressed": False,
+    },
+]
 
 
 def _tool(name: str, occurrences: int | None, **other: Any) -> dict[str, Any]:
@@ -76,6 +103,10 @@ def _figures(**other: Any) -> Figures:
         "installs_at_as_of": [{**_ADOPTION, "active_installs": 12}],
         "revenue_summary": [_REVENUE],
         "revenue_daily": [{"date_day": date(2026, 3, 14), "net_usd": Decimal("18.405")}],
+        "revenue_in_usd": [_REVENUE],
+        "usage_by_agent": _AGENTS,
+        "agent_quality": [{"agent_key": "native:a1", "avg_rating": 4.205}],
+        "open_invocations": [{"open_invocations": 3, "abandoned_invocations": 1}],
         "tool_usage": [],
         "insight_findings": [],
         **other,
@@ -123,12 +154,43 @@ def test_a_publisher_without_anything_has_the_zeros_its_rows_name_and_no_others(
             installs_at_as_of=[dict.fromkeys(_ADOPTION)],
             revenue_summary=[dict.fromkeys(_REVENUE)],
             revenue_daily=[],
+            usage_by_agent=[],
+            agent_quality=[],
         )
     )
     zeros = ("avg_satisfaction", "error_rate", "avg_response_time_ms", "p95_response_time_ms")
     assert [document[key] for key in zeros] == [0, 0, 0, 0]
     assert document["avg_revenue_per_tenant"] == 0
     assert document["total_revenue"] is None
+    # A source that delivers no charges has an unknown revenue on every day.
+    assert [point["revenue"] for point in document["revenue_trend"]] == [None, None]
+
+
+def test_agents_come_by_use_and_a_suppressed_one_is_null_and_flagged() -> None:
+    first, second = _document(_figures())["extra"]["agents"]
+    assert first == {
+        "agent_id": "a1",
+        "agent_name": "Helper",
+        "invocations": 42,
+        "errored": 2,
+        "error_rate": Decimal("0.0476"),
+        "llm_cost": Decimal("12.35"),
+        "avg_satisfaction": Decimal("4.21"),
+        "is_suppressed": False,
+    }
+    assert (second["invocations"], second["llm_cost"], second["is_suppressed"]) == (
+        None,
+        None,
+        True,
+    )
+
+
+def test_cost_is_shown_by_completed_invocation_and_by_token_and_open_ones_apart() -> None:
+    extra = _document(_figures())["extra"]
+    # 12.345 / 40, and 12.345 / 60,000 x 1,000.
+    assert extra["llm_cost_per_completed_invocation"] == Decimal("0.308625")
+    assert extra["llm_cost_per_1k_tokens"] == Decimal("0.205750")
+    assert (extra["open_invocations"], extra["abandoned_invocations"]) == (3, 1)
 
 
 def test_tools_come_by_use_and_a_suppressed_one_is_null_and_flagged() -> None:
@@ -179,6 +241,7 @@ def test_each_list_is_a_table_of_its_own() -> None:
         "invocations_trend",
         "revenue_trend",
         "tools",
+        "agents",
         "insights",
     ]
 

@@ -1,0 +1,125 @@
+{#
+    What publishers are shown beside the marts of all scopes: which of their agents, and what never ended.
+
+    Belongs here: figures that only a publisher's view needs. Does not belong here: suppression of cells inside another
+    breakdown (windows/suppression.sql and the breakdowns themselves).
+#}
+
+{#
+    One row per window and agent with anything in it: whether a publisher may see the agent's figures by themselves.
+
+    The figures of one agent are a cell (D-22), and each kind of them has tenants of its own: ratings of one tenant are
+    that tenant's satisfaction, however many use the agent. So the kind with the fewest tenants decides. Installs count
+    up to the window's end, as active installs do.
+#}
+{% macro agent_visibility_sql(windows) -%}
+    {%- set kinds = {
+        'usage': [ref('fct_invocations'), 'responded_at', windows],
+        'ratings': [ref('fct_feedback'), 'rated_at', windows],
+        'tools': [ref('fct_tool_calls'), 'called_at', windows],
+        'charges': [ref('fct_charges'), 'charged_at', windows],
+        'installs': [ref('fct_install_events'), 'happened_at', 'history_windows'],
+    } -%}
+    with history_windows as (
+        {{ windows_with_bounds(windows, "timestamp '1900-01-01 00:00:00'", 'windows.end_at') }}
+    ),
+
+    {% for kind, (fact, time_column, kind_windows) in kinds.items() %}
+    {{ kind }}_rows as (
+        {{ rows_in_windows(fact, time_column, kind_windows) }}
+    ),
+    {% endfor %}
+
+    parts as (
+        {%- for kind in kinds %}
+        select
+            window_key,
+            agent_key,
+            count(distinct tenant_key) as tenant_count,
+            count(*) as row_count
+        from {{ kind }}_rows
+        group by window_key, agent_key
+        {{ "union all" if not loop.last }}
+        {%- endfor %}
+    ),
+
+    cells as (
+        select
+            window_key,
+            agent_key,
+            min(tenant_count) as active_tenants,
+            {{ integer_sum('row_count') }} as cell_size
+        from parts
+        group by window_key, agent_key
+    ),
+
+    flagged as (
+        {{ flag_suppressed_cells('cells', windows, part_of=['window_key'], size='cell_size', cell='agent_key') }}
+    )
+
+    select
+        flagged.window_key,
+        agents.agent_id,
+        agents.agent_name,
+        flagged.is_suppressed
+    from flagged
+    inner join {{ ref('dim_agents') }} as agents
+        on flagged.agent_key = agents.agent_key
+{%- endmacro %}
+
+
+{#
+    One row per window: invocations that began in it and had no end by its end (MP-010). Within the timeout they are
+    open, after it abandoned; neither is in any total. One that names no invocation cannot be told from one that ended.
+#}
+{% macro open_invocations_sql(windows) -%}
+    with begun_rows as (
+        {{ rows_in_windows(ref('fct_user_messages'), 'sent_at', windows) }}
+    ),
+
+    ends as (
+        select
+            invocation_key,
+            min(responded_at) as first_end_at
+        from {{ ref('fct_invocations') }}
+        group by invocation_key
+    ),
+
+    unended as (
+        select
+            begun_rows.window_key,
+            begun_rows.invocation_key,
+            min(begun_rows.sent_at) as begun_at
+        from begun_rows
+        inner join {{ windows }} as windows
+            on begun_rows.window_key = windows.window_key
+        left join ends
+            on begun_rows.invocation_key = ends.invocation_key
+            and ends.first_end_at < windows.end_at
+        where begun_rows.invocation_key is not null and ends.invocation_key is null
+        group by begun_rows.window_key, begun_rows.invocation_key
+    ),
+
+    counted as (
+        select
+            unended.window_key,
+            count(*) as unended_count,
+            count(*) filter (
+                where {{ timestamp_add_seconds(
+                    'unended.begun_at', setting('open_invocation_timeout_hours') ~ ' * 3600'
+                ) }} <= windows.end_at
+            ) as abandoned_count
+        from unended
+        inner join {{ windows }} as windows
+            on unended.window_key = windows.window_key
+        group by unended.window_key
+    )
+
+    select
+        windows.window_key,
+        coalesce(counted.unended_count - counted.abandoned_count, 0) as open_invocations,
+        coalesce(counted.abandoned_count, 0) as abandoned_invocations
+    from {{ windows }} as windows
+    left join counted
+        on windows.window_key = counted.window_key
+{%- endmacro %}
