@@ -18,6 +18,7 @@ class Kind(Enum):
     TEXT = "text"
     ZONE = "time zone"
     MONTH = "month"
+    METRIC = "metric"
     TIME = "time"
     DATE = "date"
     COUNT = "count"
@@ -39,6 +40,7 @@ _COLUMN_TYPES = {
     Kind.TEXT: "VARCHAR",
     Kind.ZONE: "VARCHAR",
     Kind.MONTH: "VARCHAR",
+    Kind.METRIC: "VARCHAR",
     Kind.TIME: "TIMESTAMP",
     Kind.DATE: "DATE",
     Kind.COUNT: "BIGINT",

@@ -385,7 +385,7 @@ _DECLARED = (
         required=(
             _text("scope_kind"),
             _id("scope_id"),
-            _text("metric"),
+            _field("metric", Kind.METRIC),
             _field("target", Kind.MONEY),
             _time("updated_at"),
         ),

@@ -422,6 +422,7 @@ _READERS: dict[Kind, Callable[[str], str]] = {
     Kind.TEXT: _same,
     Kind.ZONE: _same,
     Kind.MONTH: _same,
+    Kind.METRIC: _same,
     Kind.TIME: _time,
     Kind.DATE: _date,
     Kind.COUNT: _count,
@@ -449,7 +450,7 @@ def _rules(stream: Stream, *, columns: Mapping[str, str], looks_up_kinds: bool) 
         raw_type = columns.get(field.name)
         if raw_type is None:
             continue
-        if field.kind in (Kind.ID, Kind.TEXT, Kind.ZONE, Kind.MONTH):
+        if field.kind in (Kind.ID, Kind.TEXT, Kind.ZONE, Kind.MONTH, Kind.METRIC):
             found += _text_rules(stream, field, looks_up_kinds=looks_up_kinds)
         else:
             found += _value_rules(stream, field, is_text=_is_text(raw_type))
@@ -552,6 +553,19 @@ def _text_rules(stream: Stream, field: Field, *, looks_up_kinds: bool) -> list[R
                 text=f"{label} must be an IANA time zone such as Europe/Berlin",
                 condition=is_no_zone,
                 suspicion=is_no_zone,
+                shown_value=shown,
+            )
+        )
+    if field.kind is Kind.METRIC:
+        is_no_metric = (
+            f"({raw} is not null and not list_contains(getvariable('metric_keys'), {raw}))"
+        )
+        found.append(
+            Rule(
+                reason=Reason.NOT_ALLOWED,
+                text=f"{label} must be a key of the metric catalogue (agentmart metrics)",
+                condition=is_no_metric,
+                suspicion=is_no_metric,
                 shown_value=shown,
             )
         )

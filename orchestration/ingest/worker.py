@@ -8,6 +8,7 @@ than one statement over many threads and writes the same bytes every time.
 
 from __future__ import annotations
 
+import csv
 import zoneinfo
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,10 +24,11 @@ from orchestration.contracts.streams import FUTURE_TOLERANCE
 from orchestration.ingest import sql
 from orchestration.ingest.adapter_macros import ADAPTER_MACROS
 from orchestration.ingest.sql import MACROS
-from orchestration.settings import Settings
+from orchestration.settings import PROJECT_ROOT, Settings
 
 # Together the workers stay under this; what does not fit goes to the scratch folder.
 _MEMORY_MB = 3_000
+_METRIC_CATALOGUE = PROJECT_ROOT / "seeds" / "reference" / "metric_catalogue.csv"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,12 @@ class WorkerPool:
 @cache
 def _time_zones() -> tuple[str, ...]:
     return tuple(sorted(zoneinfo.available_timezones()))
+
+
+@cache
+def _metric_keys() -> tuple[str, ...]:
+    with _METRIC_CATALOGUE.open(encoding="utf-8", newline="") as lines:
+        return tuple(sorted(row["metric_key"] for row in csv.DictReader(lines)))
 
 
 @contextmanager
@@ -93,6 +101,7 @@ def _open(*, settings: Settings, scratch: Path, as_of: datetime) -> Worker:
         ("loaded_at", f"{sql.text(str(clock))}::timestamp"),
         ("latest_time", f"{sql.text(str(clock + FUTURE_TOLERANCE))}::timestamp"),
         ("time_zones", sql.text_list(_time_zones())),
+        ("metric_keys", sql.text_list(_metric_keys())),
     ):
         connection.execute(f"set variable {variable} = {value}")
     for macro in (*MACROS, *ADAPTER_MACROS):
