@@ -43,6 +43,7 @@ class WindowKind(StrEnum):
     ROLLING = "rolling"
     CALENDAR = "calendar"
     CUSTOM = "custom"
+    TRAILING = "trailing"
 
 
 class _Unit(StrEnum):
@@ -119,8 +120,35 @@ class Window:
             start = _start_of_previous(_Unit(self.unit), self.first_day)
         else:
             start = self.first_day - timedelta(days=self.period_days)
-        whole_end = self.start_local
-        length = (self.first_day - start).days
+        return self._moved_to(start, whole_end=self.start_local)
+
+    def year_before(self) -> Window:
+        """The same dates of the year before; of an open period, as much as has elapsed of it."""
+        end = _year_before(self.last_period_day + _DAY)
+        return self._moved_to(_year_before(self.first_day), whole_end=_midnight(end))
+
+    def trailing(self, length: timedelta) -> Window:
+        """What has passed most recently before the as-of time, by the clock and not by days.
+
+        Its wall times are UTC: in a zone whose clock changed meanwhile they would not be unique.
+        """
+        end = self.as_of.astimezone(UTC).replace(tzinfo=None)
+        return replace(
+            self,
+            start_local=end - length,
+            end_local=end,
+            time_zone="UTC",
+            kind=WindowKind.TRAILING,
+            unit=None,
+            is_partial=False,
+        )
+
+    def as_of_day(self) -> Window:
+        """The local day that holds the as-of time, up to it."""
+        return parse_period(_Unit.DAY, as_of=self.as_of, time_zone=self.time_zone)
+
+    def _moved_to(self, start: date, *, whole_end: datetime) -> Window:
+        length = (whole_end.date() - start).days
         if self.is_partial:
             as_of_local = self.as_of.astimezone(ZoneInfo(self.time_zone)).replace(tzinfo=None)
             elapsed = max(as_of_local - self.start_local, timedelta(0))
@@ -260,6 +288,12 @@ def _start_of_next(unit: _Unit, start: date) -> date:
 
 def _start_of_previous(unit: _Unit, start: date) -> date:
     return _start_of(unit, start - _DAY)
+
+
+def _year_before(day: date) -> date:
+    """The same date a year earlier; 28 February for the 29th."""
+    is_leap_day = (day.month, day.day) == (2, 29)
+    return day.replace(year=day.year - 1, day=28 if is_leap_day else day.day)
 
 
 def _explicit_label(unit: str | None, start: date, length: int) -> str:

@@ -20,6 +20,16 @@
             'description': 'One row: messages, users, sessions, tokens, cost and response times of the scope in the span.',
         },
         {
+            'name': 'response_summary',
+            'summary_sql': response_summary_sql('requested_windows'),
+            'description': 'One row: agent messages, their errors and response times of the scope in the span.',
+        },
+        {
+            'name': 'token_summary',
+            'summary_sql': token_summary_sql('requested_windows'),
+            'description': 'One row: tokens and cost of the scope in the span.',
+        },
+        {
             'name': 'usage_by_agent',
             'summary_sql': usage_by_agent_sql('requested_windows'),
             'description': 'One row per agent that was used in the span.',

@@ -143,6 +143,51 @@
     from measured
 {%- endmacro %}
 
+{# One row per window: agent messages alone, which is cheap enough to ask for the last five minutes. #}
+{% macro response_summary_sql(windows) -%}
+    with invocation_rows as (
+        {{ rows_in_windows(ref('fct_invocations'), 'responded_at', windows) }}
+    ),
+
+    agent_messages as (
+        {{ invocation_measures('invocation_rows', ['window_key']) }}
+    )
+
+    select
+        windows.window_key,
+        {{ counts_or_zero(
+            ['agent_messages', 'completed_count', 'errored_count', 'response_time_count'], 'agent_messages'
+        ) }},
+        agent_messages.message_error_rate,
+        agent_messages.avg_response_time_ms,
+        agent_messages.p50_response_time_ms,
+        agent_messages.p95_response_time_ms,
+        agent_messages.p99_response_time_ms
+    from {{ windows }} as windows
+    left join agent_messages
+        on windows.window_key = agent_messages.window_key
+{%- endmacro %}
+
+{# One row per window: tokens and cost alone, likewise. #}
+{% macro token_summary_sql(windows) -%}
+    with token_rows as (
+        {{ rows_in_windows(ref('fct_llm_calls'), 'used_at', windows) }}
+    ),
+
+    tokens as (
+        {{ token_measures('token_rows', ['window_key']) }}
+    )
+
+    select
+        windows.window_key,
+        {{ counts_or_zero(['usage_count'] + token_columns(), 'tokens') }},
+        cast({{ cost_or_zero('tokens') }} as decimal(38, 12)) as cost_usd,
+        {{ counts_or_zero(['unpriced_usage_count', 'unpriced_tokens', 'model_count'], 'tokens') }}
+    from {{ windows }} as windows
+    left join tokens
+        on windows.window_key = tokens.window_key
+{%- endmacro %}
+
 {# One row per window and agent with any message, session or spending in it. #}
 {% macro usage_by_agent_sql(windows) -%}
     {%- set cell = ['window_key', 'agent_key'] -%}
@@ -305,7 +350,7 @@
         cell_key='model_key',
         usage_cell="coalesce(model_key, 'unknown')",
         message_cell='primary_model_key',
-        attributes=['model', 'provider']
+        attributes=['model', 'provider', 'vendor']
     ) }}
 {%- endmacro %}
 

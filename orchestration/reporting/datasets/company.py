@@ -9,9 +9,16 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Sequence
-from datetime import UTC
-from decimal import Decimal
 
+from orchestration.reporting.datasets.company_context import CONTEXT_NEEDS, beside, health_now
+from orchestration.reporting.datasets.company_steps import (
+    dearest_first,
+    instant,
+    known,
+    seconds,
+    share,
+    tokens_per_message,
+)
 from orchestration.reporting.datasets.dataset import (
     TENANT_OR_PLATFORM,
     Answer,
@@ -28,7 +35,7 @@ from orchestration.reporting.datasets.dataset import (
 from orchestration.reporting.documents import Json
 from orchestration.reporting.periods import Window, parse_period
 from orchestration.reporting.query import Row
-from orchestration.reporting.rounding import Figure, exact, half_up, ratio, whole
+from orchestration.reporting.rounding import exact, half_up, ratio
 from orchestration.reporting.tables import Cell, Table
 
 _WEEK = 7
@@ -106,12 +113,13 @@ def _answer(question: Question, figures: Figures) -> Answer:
         "agents": agents,
         "providers": providers,
         "models": models,
-        "health": _health(only_row(figures, "health_summary"), summary),
+        "health": _health(figures, summary),
         "forecast": _forecast(question, figures),
         "distributions": distributions,
         "extra": {
             **about(question),
             "previous": _summary(only_row(figures, "previous")),
+            **beside(question, figures),
             "days_without_data": sorted(
                 row["date_day"] for row in figures["usage_daily"] if not row["has_data"]
             ),
@@ -144,7 +152,7 @@ def _summary(row: Row) -> dict[str, Json]:
         "median_session_duration_s": half_up(row["median_session_duration_s"], 1),
         "messages_per_session": half_up(row["messages_per_session"], 1),
         "single_message_session_rate": half_up(row["single_message_session_rate"], 4),
-        "avg_response_time_s": _seconds(row["avg_response_time_ms"]),
+        "avg_response_time_s": seconds(row["avg_response_time_ms"]),
         "error_rate": half_up(row["message_error_rate"], 4),
         "total_cost_usd": half_up(row["cost_usd"], 2),
         "cost_per_message_usd": half_up(row["cost_per_message_usd"], 6),
@@ -153,7 +161,7 @@ def _summary(row: Row) -> dict[str, Json]:
         "input_tokens": count(row, "input_tokens"),
         "output_tokens": count(row, "output_tokens"),
         "total_tokens": count(row, "total_tokens"),
-        "avg_tokens_per_message": _tokens_per_message(row),
+        "avg_tokens_per_message": tokens_per_message(row),
         "unpriced_usage_count": count(row, "unpriced_usage_count"),
     }
 
@@ -173,7 +181,7 @@ def _day(row: Row) -> dict[str, Cell]:
         "total_messages": count(row, "messages"),
         "total_cost_usd": half_up(row["cost_usd"], 2),
         "cost_per_message_usd": half_up(row["cost_per_message_usd"], 6),
-        "avg_response_time_s": _seconds(row["avg_response_time_ms"]),
+        "avg_response_time_s": seconds(row["avg_response_time_ms"]),
         "error_rate": half_up(row["message_error_rate"], 4),
     }
 
@@ -186,16 +194,14 @@ def _agents(rows: Sequence[Row], summary: Row) -> list[dict[str, Cell]]:
             "sessions": count(row, "sessions"),
             "messages": count(row, "messages"),
             "avg_session_duration_s": half_up(row["avg_session_duration_s"], 1),
-            "avg_response_time_s": _seconds(row["avg_response_time_ms"]),
+            "avg_response_time_s": seconds(row["avg_response_time_ms"]),
             "error_rate": half_up(row["message_error_rate"], 4),
             **_tokens(row),
-            "avg_tokens_per_message": _tokens_per_message(row),
+            "avg_tokens_per_message": tokens_per_message(row),
             "total_cost_usd": half_up(row["cost_usd"], 2),
-            "cost_share": _share(row["cost_usd"], summary["cost_usd"]),
+            "cost_share": share(row["cost_usd"], summary["cost_usd"]),
         }
-        for row in sorted(
-            rows, key=lambda row: (-_known(row["cost_usd"]), row["agent_id"], row["agent_key"])
-        )
+        for row in dearest_first(rows)
     ]
 
 
@@ -205,9 +211,9 @@ def _providers(rows: Sequence[Row], summary: Row) -> list[dict[str, Cell]]:
             "provider": row["provider"],
             "total_tokens": count(row, "total_tokens"),
             "total_cost_usd": half_up(row["cost_usd"], 2),
-            "cost_share": _share(row["cost_usd"], summary["cost_usd"]),
+            "cost_share": share(row["cost_usd"], summary["cost_usd"]),
         }
-        for row in sorted(rows, key=lambda row: (-_known(row["cost_usd"]), row["provider"] or ""))
+        for row in sorted(rows, key=lambda row: (-known(row["cost_usd"]), row["provider"] or ""))
     ]
 
 
@@ -218,21 +224,21 @@ def _models(rows: Sequence[Row], summary: Row) -> list[dict[str, Cell]]:
             "provider": row["provider"],
             "messages": count(row, "agent_messages"),
             **_tokens(row),
-            "token_share": _share(row["total_tokens"], summary["total_tokens"]),
+            "token_share": share(row["total_tokens"], summary["total_tokens"]),
             "tokens_per_second": half_up(row["tokens_per_second"], 1),
             "total_cost_usd": half_up(row["cost_usd"], 2),
-            "cost_share": _share(row["cost_usd"], summary["cost_usd"]),
+            "cost_share": share(row["cost_usd"], summary["cost_usd"]),
         }
         for row in sorted(
             rows,
-            key=lambda row: (-_known(row["cost_usd"]), model_name(row), row["provider"] or ""),
+            key=lambda row: (-known(row["cost_usd"]), model_name(row), row["provider"] or ""),
         )
     ]
 
 
-def _health(row: Row, summary: Row) -> dict[str, Json]:
+def _health(figures: Figures, summary: Row) -> dict[str, Json]:
     """Uptime, requests and queue are the platform's services, whatever the scope (D-61)."""
-    peak_at = row["peak_minute_at"]
+    row = only_row(figures, "health_summary")
     return {
         "scope": "platform",
         # Two places already, cut and not rounded, so that 99.995 never reads as 100.00 (X-23).
@@ -241,16 +247,17 @@ def _health(row: Row, summary: Row) -> dict[str, Json]:
         "downtime_minutes": half_up(row["downtime_minutes"], 1),
         "incident_count": row["incident_count"],
         "request_success_rate": half_up(row["request_success_rate"], 4),
-        "p50_response_time_s": _seconds(summary["p50_response_time_ms"]),
-        "p95_response_time_s": _seconds(summary["p95_response_time_ms"]),
-        "p99_response_time_s": _seconds(summary["p99_response_time_ms"]),
+        "p50_response_time_s": seconds(summary["p50_response_time_ms"]),
+        "p95_response_time_s": seconds(summary["p95_response_time_ms"]),
+        "p99_response_time_s": seconds(summary["p99_response_time_ms"]),
         "avg_queue_depth": half_up(row["avg_queue_depth"], 1),
         "p95_queue_depth": half_up(row["p95_queue_depth"], 1),
         "max_queue_depth": row["max_queue_depth"],
         "peak_rpm": half_up(row["peak_rpm"], 1),
-        "peak_at": None if peak_at is None else peak_at.replace(tzinfo=UTC),
+        "peak_at": instant(row["peak_minute_at"]),
         "capacity_rpm": row["capacity_rpm"],
         "capacity_utilisation": half_up(row["capacity_utilisation"], 4),
+        "extra": health_now(figures, summary, row),
     }
 
 
@@ -300,22 +307,6 @@ def _tokens(row: Row) -> dict[str, Cell]:
     }
 
 
-def _tokens_per_message(row: Row) -> int | None:
-    return whole(ratio(row["total_tokens"], row["agent_messages"], places=0))
-
-
-def _seconds(milliseconds: Figure) -> Decimal | None:
-    return ratio(milliseconds, 1000, places=3)
-
-
-def _share(part: Figure, total: Figure) -> Decimal | None:
-    return ratio(part, total, places=6)
-
-
-def _known(value: Figure) -> Decimal:
-    return Decimal(0) if value is None else exact(value)
-
-
 COMPANY = Dataset(
     name="company",
     default_period="30d",
@@ -331,8 +322,9 @@ COMPANY = Dataset(
             "session_distribution",
         ),
         "previous": Need(function="usage_summary", window=Window.previous),
-        "last_week": Need(function="usage_summary", window=_last_seven_days),
-        "week_before": Need(function="usage_summary", window=_week_before),
+        **CONTEXT_NEEDS,
+        "last_week": Need(function="token_summary", window=_last_seven_days),
+        "week_before": Need(function="token_summary", window=_week_before),
     },
     answer=_answer,
 )

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from orchestration.reporting.datasets.dataset import (
     TENANT_OR_PLATFORM,
@@ -77,8 +79,8 @@ def _usage(question: Question, figures: Figures) -> Answer:
     ]
     data: dict[str, Json] = {
         "period": window.label,
-        "from_date": window.start_at,
-        "to_date": window.last_second,
+        "from_date": _on_the_wall(window.start_at, window),
+        "to_date": _on_the_wall(window.last_second, window),
         "summary": summary,
         "by_agent": agents,
         "by_model": models,
@@ -236,8 +238,8 @@ def _performance(question: Question, figures: Figures) -> Answer:
         "performance_by_agent": by_agent,
     }
     extra: dict[str, Json] = {
-        "from_date": question.window.start_at,
-        "to_date": question.window.last_second,
+        "from_date": _on_the_wall(question.window.start_at, question.window),
+        "to_date": _on_the_wall(question.window.last_second, question.window),
         "previous_first_day": previous.first_day,
         "previous_last_day": previous.last_day,
         "metrics": {
@@ -399,8 +401,8 @@ def _costs(question: Question, figures: Figures) -> Answer:
         "daily_costs": daily,
     }
     extra: dict[str, Json] = {
-        "from_date": question.window.start_at,
-        "to_date": question.window.last_second,
+        "from_date": _on_the_wall(question.window.start_at, question.window),
+        "to_date": _on_the_wall(question.window.last_second, question.window),
         "total_tasks": count(row, "terminal_tasks"),
         "average_cost_per_completed_task": half_up(row["cost_per_completed_task_usd"], 2),
         "unpriced_usage_count": count(row, "unpriced_usage_count"),
@@ -470,6 +472,12 @@ def _envelope(
         "data": data,
         "extra": {**about(question), **extra},
     }
+
+
+def _on_the_wall(moment: datetime, window: Window) -> str:
+    """An instant as the clock of the zone shows it, with its offset; Z for none (DI-013, DI-014)."""
+    local = moment.astimezone(ZoneInfo(window.time_zone)).isoformat(timespec="seconds")
+    return local.replace("+00:00", "Z")
 
 
 def _by_agent(

@@ -296,3 +296,48 @@ def test_the_label_of_a_closed_previous_period_means_that_period(
     previous = _window(text, zone=zone, as_of=as_of).previous()
     again = _window(previous.label, zone=zone, as_of=as_of)
     assert (again.first_day, again.period_days) == (previous.first_day, previous.period_days)
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "expected"),
+    [
+        ("month", "UTC", "2026-03-31T23:59:59+00:00"),
+        ("2026-02", "UTC", "2026-02-28T23:59:59+00:00"),
+        ("day", "Asia/Kolkata", "2026-03-15T18:29:59+00:00"),
+    ],
+)
+def test_the_last_second_is_that_of_the_whole_period(text: str, zone: str, expected: str) -> None:
+    assert _window(text, zone=zone).last_second.isoformat() == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end", "is_partial"),
+    [
+        ("2026-02", "2025-02-01T00:00:00", "2025-03-01T00:00:00", False),
+        ("2024-02", "2023-02-01T00:00:00", "2023-03-01T00:00:00", False),
+        # The day before 1 March is in both years in.
+        ("2024-02-29..2024-03-01", "2023-02-28T00:00:00", "2023-03-02T00:00:00", False),
+        # 14 days and 12 hours of March have elapsed.
+        ("month", "2025-03-01T00:00:00", "2025-03-15T12:00:00", True),
+    ],
+)
+def test_the_year_before_has_the_same_dates_and_as_much_elapsed(
+    text: str, start: str, end: str, is_partial: bool
+) -> None:
+    before = _window(text).year_before()
+    assert (before.start_local.isoformat(), before.end_local.isoformat()) == (start, end)
+    assert before.is_partial is is_partial
+
+
+def test_what_trails_the_as_of_time_is_measured_by_the_clock() -> None:
+    """A day ago is 24 hours ago, also over the hour that a clock change takes away."""
+    as_of = datetime(2026, 3, 8, 12, tzinfo=UTC)
+    day = _window("7d", zone="America/New_York", as_of=as_of).trailing(timedelta(days=1))
+    assert (day.start_at, day.end_at) == (datetime(2026, 3, 7, 12, tzinfo=UTC), as_of)
+    assert (day.kind, day.time_zone) == (WindowKind.TRAILING, "UTC")
+
+
+def test_the_day_of_the_as_of_time_is_open() -> None:
+    today = _window("2025", zone="Asia/Kolkata").as_of_day()
+    assert (today.first_day, today.is_partial) == (date(2026, 3, 15), True)
+    assert today.end_at == _AS_OF

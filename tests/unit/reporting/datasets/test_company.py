@@ -1,5 +1,6 @@
 """The company dataset: its sections, its daily CSV, its forecast."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -35,6 +36,8 @@ _SUMMARY: dict[str, Any] = {
     "input_tokens": 300,
     "output_tokens": 200,
     "total_tokens": 500,
+    "avg_tokens_per_message": 500 / 45,
+    "agents_with_incoming_messages": 2,
     "unpriced_usage_count": 0,
 }
 _DAY: dict[str, Any] = {
@@ -51,6 +54,7 @@ _DAY: dict[str, Any] = {
     "has_data": True,
 }
 _HEALTH: dict[str, Any] = {
+    "uptime": 0.9999,
     "uptime_percent": Decimal("99.99"),
     "uptime_basis": "incidents",
     "downtime_minutes": 2.16,
@@ -63,7 +67,9 @@ _HEALTH: dict[str, Any] = {
     "peak_minute_at": datetime(2026, 3, 13, 12, 30),
     "capacity_rpm": 500,
     "capacity_utilisation": 0.246,
+    "zero_queue_share": 0.75,
 }
+_RESPONSES = {"agent_messages": 200, "message_error_rate": 0.0125}
 
 
 def _agent(agent_id: str, cost: str) -> dict[str, Any]:
@@ -81,6 +87,7 @@ def _model(model: str | None, cost: str | None) -> dict[str, Any]:
         **_SUMMARY,
         "model": model,
         "provider": "p",
+        "vendor": None if model is None else "Maker",
         "tokens_per_second": 10,
         "cost_usd": None if cost is None else Decimal(cost),
     }
@@ -117,6 +124,27 @@ def _figures(**other: Any) -> Figures:
             _bin("messages", 1, "1-2"),
             _bin("duration", 1, "< 1 min"),
         ],
+        "usage_hourly": [
+            {
+                "hour_of_day": hour,
+                "agent_messages": 9,
+                "avg_response_time_ms": 1850.5,
+                "p95_response_time_ms": 3200,
+                "message_error_rate": None,
+            }
+            for hour in (13, 0)
+        ],
+        "unused_agents": [{"agent_key": "native:idle", "agent_id": "idle", "agent_name": "Idle"}],
+        "year_before": [{**_SUMMARY, "messages": 0}],
+        "weeks": [
+            {"start_local": date(2026, 3, 9), "cost_usd": Decimal("4"), "is_partial": True},
+            {"start_local": date(2026, 3, 2), "cost_usd": Decimal("3.005"), "is_partial": False},
+        ],
+        "months": [],
+        "health_5m": [{**_HEALTH, "peak_rpm": 45}],
+        "health_today": [_HEALTH],
+        **{f"health_{name}": [_HEALTH] for name in ("24h", "7d", "30d")},
+        **{f"responses_{name}": [_RESPONSES] for name in ("5m", "1h", "24h", "7d")},
         **other,
     }
 
@@ -227,3 +255,122 @@ def test_the_forecast_reads_the_last_seven_complete_days_whatever_the_period() -
         date(2026, 3, 14),
     )
     assert week_before(window).last_day == date(2026, 3, 7)
+
+
+def _extra(**other: Any) -> Any:
+    return _document(**other)["extra"]
+
+
+def test_the_cards_say_how_they_changed_and_whether_that_is_welcome() -> None:
+    before = {**_SUMMARY, "cost_usd": Decimal("200"), "sessions": 25, "avg_dau": 12.25}
+    changes = _extra(previous=[before])["changes"]
+    assert changes["cost_usd"] == {
+        "change": Decimal("34.565000"),
+        # 34.565 / 200 = 0.172825
+        "relative_change": Decimal("0.1728"),
+        "direction": "up",
+        "assessment": "worsening",
+    }
+    assert (changes["sessions"]["direction"], changes["sessions"]["assessment"]) == (
+        "down",
+        "worsening",
+    )
+    assert changes["avg_dau"]["assessment"] == "stable"
+
+
+def test_a_year_of_which_nothing_is_known_compares_with_nothing() -> None:
+    assert _extra()["year_over_year"] is None
+    known = _extra(year_before=[{**_SUMMARY, "sessions": 10}])["year_over_year"]
+    assert known["sessions"]["relative_change"] == Decimal("1.0000")
+
+
+def test_the_dearest_five_and_the_others_are_the_total() -> None:
+    agents = [_agent(f"a{cost}", str(cost)) for cost in (10, 20, 30, 40, 50, 60, 24)]
+    top = _extra(usage_by_agent=agents, usage_summary=[{**_SUMMARY, "cost_usd": Decimal(234)}])[
+        "top_agents_by_cost"
+    ]
+    assert [one["agent_id"] for one in top] == ["a60", "a50", "a40", "a30", "a24", None]
+    # 20 + 10
+    assert top[-1]["total_cost_usd"] == Decimal("30.00")
+    assert sum(one["total_cost_usd"] for one in top) == Decimal(234)
+
+
+def test_costs_are_also_by_who_made_the_model() -> None:
+    assert [(one["vendor"], one["total_cost_usd"]) for one in _extra()["vendors"]] == [
+        ("Maker", Decimal("234.57")),
+        ("unknown", Decimal("0.00")),
+    ]
+
+
+def test_hours_and_weeks_come_in_order() -> None:
+    extra = _extra()
+    assert [(one["hour"], one["avg_response_time_s"]) for one in extra["hourly"]] == [
+        (0, Decimal("1.851")),
+        (13, Decimal("1.851")),
+    ]
+    assert [one["total_cost_usd"] for one in extra["weekly_costs"]] == [
+        Decimal("3.01"),
+        Decimal("4.00"),
+    ]
+
+
+def test_agents_that_nobody_wrote_to_and_the_size_of_context_are_named() -> None:
+    extra = _extra()
+    assert extra["unused_agents"] == [{"agent_id": "idle", "agent_name": "Idle"}]
+    # 500 / 45 tokens a message, far under 200.
+    assert extra["context_label"] == "low context"
+    # 12.25 / 50
+    assert extra["stickiness"] == Decimal("0.2450")
+    assert extra["input_token_share"] == Decimal("0.600000")
+
+
+def test_figures_are_held_against_what_is_usual_and_what_should_be() -> None:
+    extra = _extra()
+    usual = {one["metric"]: one["position"] for one in extra["benchmarks"]}
+    assert usual == {
+        "avg_session_duration_s": "within",
+        "messages_per_session": "within",
+        "cost_per_message_usd": "above",
+    }
+    met = {one["metric"]: one["is_met"] for one in extra["targets"]}
+    assert met == {
+        "avg_response_time_ms": True,
+        "message_error_rate": False,
+        "uptime": True,
+        "request_success_rate": True,
+        "p95_response_time_ms": True,
+        "zero_queue_share": True,
+    }
+
+
+def test_an_amount_in_another_currency_is_not_held_against_what_is_usual_in_dollars() -> None:
+    asked = replace(question("2d"), currency="EUR")
+    document: Any = COMPANY.answer(asked, _figures()).document
+    usual = {one["metric"]: one["position"] for one in document["extra"]["benchmarks"]}
+    assert usual["cost_per_message_usd"] is None
+    assert usual["messages_per_session"] == "within"
+
+
+def test_health_by_the_clock_stands_beside_that_of_the_period() -> None:
+    now = _document()["health"]["extra"]
+    assert (now["current_rpm"], now["headroom_rpm"]) == (Decimal("45.0"), Decimal("455.0"))
+    assert now["current_utilisation"] == Decimal("0.0900")
+    assert now["error_rate"]["5m"] == {
+        "error_rate": Decimal("0.0125"),
+        "messages": 200,
+        "label": "acceptable",
+    }
+    assert now["uptime"]["30d"]["uptime_percent"] == Decimal("99.99")
+    # 1.8 s, 3.2 s and 5.1 s.
+    assert now["response_time_labels"] == {"p50": "fast", "p95": "good", "p99": "acceptable"}
+
+
+def test_health_by_the_clock_reads_up_to_the_as_of_time() -> None:
+    needs = COMPANY.needs_of(question("2d"))
+    last_hour = needs["responses_1h"].window
+    assert last_hour is not None
+    window = last_hour(question("2026-01").window)
+    assert (window.start_at, window.end_at) == (
+        datetime(2026, 3, 14, 23, tzinfo=UTC),
+        datetime(2026, 3, 15, tzinfo=UTC),
+    )
