@@ -17,7 +17,7 @@ _README = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
 _BLOCKS = re.findall(r"```sh\n(.*?)```", _README, flags=re.DOTALL)
 _COMMANDS = [line for block in _BLOCKS for line in block.splitlines() if line.strip()]
 # Each of these is run by what it starts: `make` by the tests themselves, the others by tests beside this.
-_RUN_ELSEWHERE = ("make ", "agentmart run", "mkdir ", "cp ")
+_RUN_ELSEWHERE = ("make ", "agentmart run", "agentmart quarantine replay", "mkdir ", "cp ")
 
 
 @pytest.mark.parametrize(
