@@ -39,6 +39,8 @@ _SHARED = frozenset(
 # About the platform as a whole: its bills, its loads, its runs, whose messages may name anybody.
 _WITHHELD = frozenset(
     {
+        "core.fct_file_counts",
+        "core.fct_files",
         "core.fct_provider_bills",
         "core.fct_stream_counts",
         "meta.audits",
@@ -92,7 +94,7 @@ class CopiedScope:
 Columns = Mapping[str, Sequence[str]]
 
 
-def copy_scope(settings: Settings, scope: CopiedScope, target: Path) -> None:
+def copy_scope(settings: Settings, scope: CopiedScope, *, target: Path) -> None:
     """Write the scope's part of the current publication to ``target``, a new file.
 
     Raises:
