@@ -114,9 +114,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if "--debug" in words:
             raise
+        if _is_disk_full(error):
+            sys.exit(1)
         _complain(f"{type(error).__name__}: {error} (run again with --debug for the traceback)")
         sys.exit(1)
     sys.exit(0)
+
+
+def _is_disk_full(error: Exception) -> bool:
+    """Say so if it is."""
+    from orchestration.disk_space import is_out_of_space, out_of_space
+
+    home = Settings.load().home
+    if is_out_of_space(error, home=home):
+        _complain(out_of_space(home))
+        return True
+    return False
 
 
 def _usage_message(error: click.ClickException) -> str:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from orchestration.state.store import Run, StateStore
 
+# Their messages are for people; what they come from is not.
+_OUR_ERRORS = (RunFailure.__name__, UserError.__name__)
+
 
 @click.command()
 @click.option(
@@ -140,17 +143,25 @@ class _Pipeline:
             },
         )
         if not result.success and store.run(run_id).status != "failed":
-            store.finish_run(run_id, status="failed", failure=_failure_text(result))
+            store.finish_run(run_id, status="failed", failure=_failure_text(result, self._settings))
 
 
-def _failure_text(result: Any) -> str:
+def _failure_text(result: Any, settings: Settings) -> str:
+    """What the first failed step died of, in our own words where there are any."""
+    from orchestration.disk_space import out_of_space, says_out_of_space
+
     for event in result.all_events:
         if event.is_step_failure:
-            error = event.step_failure_data.error
-            cause = error
-            while cause.cause is not None:
-                cause = cause.cause
-            return f"{event.step_key}: {' '.join(cause.message.split())}"
+            causes = [event.step_failure_data.error]
+            while causes[-1].cause is not None:
+                causes.append(causes[-1].cause)
+            ours = [one for one in causes if one.cls_name in _OUR_ERRORS]
+            if not ours and any(
+                says_out_of_space(one.message, home=settings.home) for one in causes
+            ):
+                return f"{event.step_key}: {out_of_space(settings.home)}"
+            message = (ours or causes)[-1].message.removeprefix("orchestration.errors.")
+            return f"{event.step_key}: {' '.join(message.split())}"
     return "see the run in `agentmart ui`"
 
 

@@ -171,6 +171,7 @@ def _merge(
             originals=tuple(sorted(originals)),
             row_count=rows,
         ),
+        staging=staging,
     )
     return rows
 

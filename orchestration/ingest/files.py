@@ -54,6 +54,8 @@ class Candidate:
     source: Source | None = None
     stored: StoredObject | None = None
     size_bytes: int = 0
+    # When a file was listed: whether its bytes are still those that were hashed shows by it.
+    modified_ns: int | None = None
     problem: str | None = None
     is_unreachable: bool = False
 
@@ -69,6 +71,7 @@ class _Found:
     parts: tuple[str, ...] = ()
     stored: StoredObject | None = None
     size_bytes: int = 0
+    modified_ns: int | None = None
     problem: str | None = None
 
 
@@ -112,6 +115,7 @@ def _candidate(found: _Found, *, source: Source) -> Candidate:
         source=source,
         stored=found.stored,
         size_bytes=found.size_bytes,
+        modified_ns=found.modified_ns,
         problem=found.problem,
         is_unreachable=found.problem is not None,
     )
@@ -136,6 +140,7 @@ def _native_candidates(landed: Sequence[_Found]) -> Iterator[Candidate]:
                 adapter=native_adapter(STREAMS[found.parts[0]]),
                 stored=found.stored,
                 size_bytes=found.size_bytes,
+                modified_ns=found.modified_ns,
             )
         else:
             strangers.setdefault(found.parts[0], []).append(found)
@@ -198,10 +203,17 @@ def _checked(path: Path, *, landing: Path) -> _Found:
     if not stat.S_ISREG(status.st_mode):
         problem = "is a pipe, a socket or a device; deliver a file"
         return _found(path, landing=landing, problem=problem)
-    return _found(path, landing=landing, size_bytes=status.st_size)
+    return _found(path, landing=landing, size_bytes=status.st_size, modified_ns=status.st_mtime_ns)
 
 
-def _found(path: Path, *, landing: Path, size_bytes: int = 0, problem: str | None = None) -> _Found:
+def _found(
+    path: Path,
+    *,
+    landing: Path,
+    size_bytes: int = 0,
+    modified_ns: int | None = None,
+    problem: str | None = None,
+) -> _Found:
     is_below = path.is_relative_to(landing)
     return _Found(
         key=str(path),
@@ -209,6 +221,7 @@ def _found(path: Path, *, landing: Path, size_bytes: int = 0, problem: str | Non
         shown_path=path.relative_to(landing).as_posix() if is_below else path.as_posix(),
         parts=path.relative_to(landing).parts if is_below else (),
         size_bytes=size_bytes,
+        modified_ns=modified_ns,
         problem=problem,
     )
 

@@ -30,14 +30,14 @@ def stream_folder(lake: Path, stream: Stream) -> Path:
     return lake / "raw" / stream.name
 
 
-def write_empty_files(lake: Path, *, connection: duckdb.DuckDBPyConnection) -> None:
+def write_empty_files(lake: Path, *, staging: Path, connection: duckdb.DuckDBPyConnection) -> None:
     """Give every stream its typed file without rows, to be read while it has no extracts."""
     for stream in STREAMS.values():
         target = stream_folder(lake, stream) / "_empty.parquet"
         if target.is_file() and _columns(target, connection=connection) == stream.lake_columns:
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
+        temporary = staging / f"{stream.name}{target.name}"
         columns = ", ".join(
             f"null::{column_type} as {sql.name(column)}"
             for column, column_type in stream.lake_columns

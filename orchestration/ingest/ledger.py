@@ -96,12 +96,17 @@ def entry_path(lake: Path, *, source_name: str, load_id: str) -> Path:
     return lake / "ledger" / source_name / f"{load_id}.json"
 
 
-def write_entry(lake: Path, entry: LedgerEntry) -> bool:
-    """Put an entry into the ledger, durably and at once; False if another loader was first."""
+def write_entry(lake: Path, entry: LedgerEntry, *, staging: Path) -> bool:
+    """Put an entry into the ledger, durably and at once; False if another loader was first.
+
+    It is written in ``staging``, a folder of this load in the lake, so that a load that is killed
+    leaves nothing in the ledger.
+    """
     folder = lake / "ledger" / entry.source_name
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / entry.file_name
-    temporary = folder / f".{entry.file_name}.{uuid.uuid4().hex}"
+    staging.mkdir(parents=True, exist_ok=True)
+    temporary = staging / f"{uuid.uuid4().hex}.json"
     with temporary.open("w", encoding="utf-8") as file:
         json.dump(_to_json(entry), file, indent=1, sort_keys=True)
         file.write("\n")

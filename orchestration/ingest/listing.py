@@ -127,11 +127,11 @@ def read_records(lake: Path) -> list[MergeRecord]:
     return [_read(path) for path in sorted((lake / _FOLDER).glob("*/*/*.json"))]
 
 
-def write_record(lake: Path, record: MergeRecord) -> None:
-    """Put a record in force, durably and at once."""
+def write_record(lake: Path, record: MergeRecord, *, staging: Path) -> None:
+    """Put a record in force, durably and at once; it is written in ``staging``, a folder in the lake."""
     target = record_path(lake, record)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    temporary = staging / f"{uuid.uuid4().hex}.json"
     with temporary.open("w", encoding="utf-8") as file:
         json.dump(vars(record), file, indent=1, sort_keys=True)
         file.write("\n")

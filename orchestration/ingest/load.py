@@ -20,6 +20,7 @@ from threading import Lock
 import duckdb
 
 from orchestration.contracts.streams import STREAMS
+from orchestration.disk_space import is_out_of_space, out_of_space
 from orchestration.errors import RunFailure
 from orchestration.ingest import files as landing_files
 from orchestration.ingest import sql
@@ -97,7 +98,7 @@ class FileOutcome:
 
 
 def log_file(outcome: FileOutcome, *, loggers: Sequence[Logger]) -> None:
-    """Say what became of a file; those that were loaded before are counted by log_repeated."""
+    """Say what became of a file; those that were loaded before are counted by log_report."""
     for logger in loggers:
         if outcome.status == FAILED:
             logger.warning("%s", outcome.line())
@@ -231,7 +232,7 @@ def load_landing(
             worker_pool(settings=settings, scratch=staging, as_of=clock) as pool,
         ):
             with pool.worker() as worker:
-                write_empty_files(settings.lake, connection=worker.connection)
+                write_empty_files(settings.lake, staging=staging, connection=worker.connection)
                 for entry in replay_due_rows(
                     lake=settings.lake, as_of=clock, staging=staging, worker=worker
                 ):
@@ -271,7 +272,11 @@ def load_landing(
                         record(future.result())
                 finally:
                     run.objects.keep_memory()
-    except OSError as error:
+    except (OSError, duckdb.Error) as error:
+        if is_out_of_space(error, home=settings.home):
+            raise RunFailure(f"Loading stopped: {out_of_space(settings.home)}") from error
+        if isinstance(error, duckdb.Error):
+            raise
         raise RunFailure(
             f"lake {settings.lake} cannot be written: {error.strerror or error}; free or repair "
             "the disk and run again"
@@ -396,6 +401,18 @@ def _repeated(file: _NewFile) -> FileOutcome:
     )
 
 
+def _version_as_listed(candidate: Candidate) -> tuple[int, int]:
+    """The file as it was listed, before it was hashed: bytes that are other than the hash says show."""
+    if candidate.modified_ns is None:
+        return _version(candidate.path)
+    return candidate.size_bytes, candidate.modified_ns
+
+
+def _version(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
 def _replayed(entry: LedgerEntry) -> FileOutcome:
     return FileOutcome(
         path=entry.path,
@@ -494,7 +511,7 @@ class _Run:
     def _load_file(self, file: _NewFile, part: FileCount) -> FileOutcome:
         path, folder = file.candidate.path, self.staging / file.load_id
         try:
-            before = path.stat()
+            before = _version_as_listed(file.candidate)
             with self.pool.worker() as worker:
                 prepared = prepare(
                     path,
@@ -508,8 +525,7 @@ class _Run:
             for result in self.piece_threads.map(self._run_piece, tasks):
                 part.piece_done(of=len(tasks), rows=result.rows_read)
                 results.append(result)
-            after = path.stat()
-            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            if before != _version(path):
                 raise UnusableFile("was changed while it was read; it is loaded with the next run")
             return self._finish(file, prepared=prepared, results=results)
         except OSError as error:
@@ -521,10 +537,8 @@ class _Run:
                 ) from error
             raise UnreachableFile(f"cannot be read: {error.strerror}") from error
         except duckdb.IOException as error:
-            if "No space left" in str(error):
-                raise RunFailure(
-                    f"lake {self.settings.lake} cannot be written: the disk is full"
-                ) from error
+            if is_out_of_space(error, home=self.settings.home):
+                raise
             raise UnreachableFile(f"cannot be read: {_first_line(error)}") from error
         except duckdb.Error as error:
             raise UnusableFile(f"cannot be read: {_first_line(error)}") from error
@@ -591,7 +605,7 @@ class _Run:
                 mapping_fingerprint(file.candidate.source) if file.candidate.source else None
             ),
         )
-        is_first = write_entry(self.settings.lake, entry)
+        is_first = write_entry(self.settings.lake, entry, staging=self.staging)
         if not is_first:
             self._remove_unlisted(entry)
         return FileOutcome(

@@ -150,7 +150,7 @@ def record_move(
         replay_of=held.entry.load_id,
         replay_number=number,
     )
-    return entry if write_entry(lake, entry) else None
+    return entry if write_entry(lake, entry, staging=staging) else None
 
 
 def _landing(name: str) -> str:

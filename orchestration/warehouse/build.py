@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from orchestration.disk_space import out_of_space, says_out_of_space
 from orchestration.errors import RunFailure
 from orchestration.ingest.ledger import read_entries
 from orchestration.settings import PROJECT_ROOT, Settings
@@ -91,6 +92,11 @@ def finish_build(current: CurrentRun) -> None:
     store.record_audits(run.run_id, audits)
     store.add_counts(run.run_id, {"build": count_results(results)})
     refused = [audit.check_name for audit in audits if audit.status in _REFUSED]
+    home = current.settings.home
+    if any(says_out_of_space(audit.message or "", home=home) for audit in audits):
+        message = f"Building stopped: {out_of_space(home)}"
+        store.finish_run(run.run_id, status="failed", failure=message)
+        raise RunFailure(message)
     if refused:
         message = (
             f"{len(refused)} models or tests failed ({', '.join(refused[:5])}); the published state"

@@ -25,17 +25,21 @@ def agentmart(*arguments: str, home: Path, environ: Mapping[str, str] | None = N
     """Run one command on the deployment in ``home``; nothing of the developer's settings gets in."""
     done = subprocess.run(
         [sys.executable, "-m", "orchestration.cli.main", *arguments],
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "PYTHONPATH": str(PROJECT_ROOT),
-            "AGENTMART_HOME": str(home),
-            "AGENTMART_THREADS": "2",
-            **(environ or {}),
-        },
+        env={**command_environment(home), **(environ or {})},
         cwd=PROJECT_ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
     return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def command_environment(home: Path) -> dict[str, str]:
+    """The environment of a command on the deployment in ``home``."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "PYTHONPATH": str(PROJECT_ROOT),
+        "AGENTMART_HOME": str(home),
+        "AGENTMART_THREADS": "2",
+    }

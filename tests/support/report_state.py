@@ -131,6 +131,7 @@ def subscribe(settings: Settings, *states: Mapping[str, Any]) -> None:
                 )
             },
         ),
+        staging=settings.lake / ".staging" / load_id,
     )
 
 

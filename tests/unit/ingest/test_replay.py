@@ -300,7 +300,7 @@ def test_a_replay_that_is_killed_before_its_entry_leaves_nothing_that_counts(
     before = (refused(settings), counted(settings, "agent_events"))
     monkeypatch.setitem(STREAMS, "agent_events", UP_TO_TEN)
 
-    def killed(lake: Path, entry: LedgerEntry) -> bool:
+    def killed(lake: Path, entry: LedgerEntry, *, staging: Path) -> bool:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -321,11 +321,11 @@ def test_of_two_replays_at_the_same_time_one_counts(
     load(settings)
     monkeypatch.setitem(STREAMS, "agent_events", UP_TO_TEN)
 
-    def overtaken(lake: Path, entry: LedgerEntry) -> bool:
+    def overtaken(lake: Path, entry: LedgerEntry, *, staging: Path) -> bool:
         with monkeypatch.context() as patch:
             patch.setattr(replay, "write_entry", write_entry)
             replay_now(settings, as_of=LATER + timedelta(minutes=1))
-        return write_entry(lake, entry)
+        return write_entry(lake, entry, staging=staging)
 
     with monkeypatch.context() as patch:
         patch.setattr(replay, "write_entry", overtaken)

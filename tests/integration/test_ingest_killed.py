@@ -1,0 +1,41 @@
+"""A load that is killed at any moment, and started again, makes the lake of one that was not.
+
+Belongs here: the loader alone, twenty trials. Does not belong here: builds and publications that
+are killed (tests/e2e/test_killed_runs.py), and the long form (tests/soak/kills.py).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+from orchestration.settings import Settings
+from tests.support.kills import (
+    lake_content,
+    load_twice,
+    load_with_kills,
+    staged_content,
+    write_landing,
+)
+
+TRIALS = 20
+
+
+def test_a_lake_is_the_same_however_often_its_loads_were_killed(tmp_path: Path) -> None:
+    whole = Settings(home=tmp_path / "whole", threads=2)
+    write_landing(whole)
+    started = time.perf_counter()
+    load_twice(whole)
+    seconds = time.perf_counter() - started
+    expected = lake_content(whole.lake)
+    assert len(expected) > 50
+    chance = random.Random("kill loads")
+    killed = 0
+    for number in range(TRIALS):
+        settings = Settings(home=tmp_path / f"killed-{number}", threads=2)
+        write_landing(settings)
+        killed += load_with_kills(settings, chance=chance, seconds=seconds).killed
+        assert lake_content(settings.lake) == expected
+        assert staged_content(settings.lake) == []
+    assert killed >= TRIALS / 2

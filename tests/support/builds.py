@@ -1,0 +1,325 @@
+"""Builds of the warehouse for tests: by dbt as the product does it, and again without dbt's overhead.
+
+dbt takes 15 s to run some hundred models whose SQL takes one second on a few rows, so a property
+test cannot call it per example. ``record_builds`` lets dbt make one full build and one increment
+and notes every statement its materialisations send to the engine. ``Replayed`` sends the same
+statements to another database. What is put in anew is only what dbt itself reads from the data
+while it compiles: the lake files behind the raw views, and the lists of pending dates.
+
+Belongs here: building facts and marts from a lake. Does not belong here: extracts (landing.py).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
+from dbt.cli.main import dbtRunner
+
+from orchestration.ingest.ledger import read_entries
+from orchestration.settings import DBT_PROJECT_DIR, Settings
+from orchestration.warehouse.manifest import MANIFEST_FILE, prepare_manifest
+from orchestration.warehouse.plan import BuildPlan, write_run_inputs
+
+_COMMENT = re.compile(r"\s*/\*\s*(\{.*?\})\s*\*/\s*", re.DOTALL)
+_DATE_LIST = re.compile(r"\bin \((date '\d{4}-\d{2}-\d{2}'(?:, date '\d{4}-\d{2}-\d{2}')*)\)")
+_RAW_VIEW = re.compile(r"create or replace view raw\.(\w+) as (.*)", re.DOTALL)
+# What dbt asks about the database, and its transactions; a replay needs neither.
+_QUESTIONS = ("describe", "select", "begin", "commit", "pragma")
+# Schemas above the boundary that readers are held to, and those below it.
+_BELOW_CORE = ("raw", "staging", "intermediate")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """One statement of a build; ``model`` is None for what is not a model: seeds and raw views."""
+
+    model: str | None
+    sql: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedBuilds:
+    """What dbt sends for a full build of an empty warehouse, and for an increment after it."""
+
+    home: Path
+    full: tuple[Statement, ...]
+    increment: tuple[Statement, ...]
+
+
+def write_inputs(
+    settings: Settings, *, published: frozenset[str] | None, as_of: datetime
+) -> BuildPlan:
+    """Write the run inputs of a build after one that published these loads (None: there was none)."""
+    entries = read_entries(settings.lake)
+    loaded = frozenset(entry.load_id for entry in entries)
+    plan = BuildPlan(
+        reason="test",
+        is_nothing=False,
+        is_full_refresh=published is None,
+        code_fingerprint="test",
+        load_ids=loaded,
+        pending_load_ids=loaded - (published or frozenset()),
+    )
+    write_run_inputs(settings, entries=entries, plan=plan, run_id=1, as_of=as_of, is_complete=True)
+    return plan
+
+
+def build_with_dbt(
+    settings: Settings, *, is_full_refresh: bool, extent: Sequence[str] = ()
+) -> None:
+    """Run dbt on the run inputs as the product does, without the data tests."""
+    prepare_manifest(settings)
+    settings.dbt_target.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(MANIFEST_FILE.with_name("partial_parse.msgpack"), settings.dbt_target)
+    project, artifacts = str(DBT_PROJECT_DIR), str(settings.dbt_target)
+    arguments = ["build", "--project-dir", project, "--profiles-dir", project]
+    arguments += ["--target-path", artifacts, "--log-path", artifacts, "--quiet"]
+    arguments += ["--threads", str(settings.threads)]
+    arguments += ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
+    if is_full_refresh:
+        arguments.append("--full-refresh")
+    with settings.dbt_environment():
+        outcome = dbtRunner().invoke([*arguments, *extent])
+    # dbt keeps the file open until its process ends; closed, it is whole and can be copied.
+    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+    assert outcome.success, outcome.exception or outcome.result
+
+
+@contextmanager
+def statements_of_dbt() -> Iterator[list[str]]:
+    """Everything that dbt sends to the engine meanwhile, in the order in which it was done."""
+    sent: list[str] = []
+    send = DuckDBCursorWrapper.execute
+
+    def noting(cursor: DuckDBCursorWrapper, statement: str, bindings: object = None) -> object:
+        result = send(cursor, statement, bindings)  # type: ignore[no-untyped-call]
+        sent.append(statement)
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DuckDBCursorWrapper, "execute", noting)
+        yield sent
+
+
+def recorded(settings: Settings, *, is_full_refresh: bool) -> tuple[Statement, ...]:
+    """The statements of one build by dbt that change the database."""
+    extent = () if is_full_refresh else ("--exclude-resource-type", "seed")
+    with statements_of_dbt() as sent:
+        build_with_dbt(settings, is_full_refresh=is_full_refresh, extent=extent)
+    statements = []
+    for text in sent:
+        comment = _COMMENT.match(text)
+        body = text[comment.end() :] if comment else text
+        node = json.loads(comment.group(1)).get("node_id") if comment else None
+        model = node.split(".")[2] if node and node.startswith("model.") else None
+        # The comment of dbt may stand before another one of its own.
+        word = body.split(None, 1)[0].lower()
+        if word in _QUESTIONS:
+            continue
+        if _RAW_VIEW.search(body):
+            statements += [
+                Statement(model=None, sql=one.strip()) for one in body.split(";\n") if one.strip()
+            ]
+        else:
+            statements.append(Statement(model=model, sql=body.strip()))
+    return tuple(statements)
+
+
+def record_builds(
+    settings: Settings, *, deliver_more: Callable[[], object], as_of: datetime
+) -> RecordedBuilds:
+    """Build the lake of ``settings`` in full, call ``deliver_more``, and build what came by then.
+
+    The increment must touch every fact that replaces dates, or its list of dates would not be seen.
+    """
+    first = write_inputs(settings, published=None, as_of=as_of)
+    full = recorded(settings, is_full_refresh=True)
+    deliver_more()
+    write_inputs(settings, published=first.load_ids, as_of=as_of)
+    increment = recorded(settings, is_full_refresh=False)
+    with duckdb.connect(str(settings.warehouse_file), read_only=True) as warehouse:
+        pending = _pending_dates(warehouse)
+    views = {one.model for one in full if one.sql.lower().startswith("create view")}
+    marked = []
+    for one in increment:
+        if one.model is not None and one.model in views:
+            # An increment makes a view again as it was.
+            continue
+        found = set(_DATE_LIST.findall(one.sql))
+        assert not found or found == {_date_list(pending[one.model or ""])}, (one.model, found)
+        marked.append(one)
+    replaced = {
+        one.model
+        for one in marked
+        if one.sql.startswith("delete from") and _DATE_LIST.search(one.sql)
+    }
+    asked = {one.model for one in marked if one.sql.startswith("delete from")}
+    assert replaced == asked, f"nothing is pending for {asked - replaced}"
+    return RecordedBuilds(home=settings.home, full=full, increment=tuple(marked))
+
+
+class Replayed:
+    """A warehouse in memory, built by the recorded statements."""
+
+    def __init__(self, recorded_builds: RecordedBuilds, settings: Settings) -> None:
+        self._recorded = recorded_builds
+        self._settings = settings
+        self._published: frozenset[str] | None = None
+        self._has_marts = False
+        self._connection = self._empty()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        return self._connection
+
+    def run(self, *, as_of: datetime, is_published: bool = True, has_marts: bool = True) -> None:
+        """What a run builds; unless it is published, its loads stay pending, as after a failed audit."""
+        plan = write_inputs(self._settings, published=self._published, as_of=as_of)
+        if plan.is_full_refresh:
+            self._connection.close()
+            self._connection = self._empty()
+            self._has_marts = False
+        builds = self._recorded
+        statements = builds.full if plan.is_full_refresh else builds.increment
+        chosen = [one for one in statements if not _is_above_core(one)]
+        if has_marts:
+            # An increment without marts before it makes them for the first time.
+            known = statements if self._has_marts else builds.full
+            chosen += [one for one in known if _is_above_core(one)]
+            self._has_marts = True
+        # Temporary tables end with the connection that made them, as dbt's do.
+        with self._connection.cursor() as connection:
+            _use(connection)
+            self._send(connection, chosen)
+        if is_published:
+            self._published = plan.load_ids
+
+    def _empty(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(config={"threads": self._settings.threads})
+        # Recorded statements name the database as dbt does.
+        connection.execute("attach ':memory:' as agentmart")
+        _use(connection)
+        return connection
+
+    def _send(self, connection: duckdb.DuckDBPyConnection, statements: Sequence[Statement]) -> None:
+        files = _lake_files(self._settings)
+        pending: dict[str, list[str]] | None = None
+        for statement in statements:
+            sql = statement.sql
+            view = _RAW_VIEW.match(sql)
+            if view is not None:
+                sql = self._raw_view(view.group(1), view.group(2), files)
+            elif statement.model is not None and _DATE_LIST.search(sql):
+                if pending is None:
+                    pending = _pending_dates(connection)
+                dates = _date_list(pending.get(statement.model, []))
+                sql = _DATE_LIST.sub(f"in ({dates or 'cast(null as date)'})", sql)
+            connection.execute(sql)
+
+    def _raw_view(self, name: str, body: str, files: Mapping[str, Sequence[str]]) -> str:
+        if "/warehouse/inputs/" in body:
+            query = body.replace(str(self._recorded.home), str(self._settings.home))
+        elif name in files:
+            query = (
+                f"select * from read_parquet({list(files[name])}, hive_partitioning = true, "
+                "hive_types = {'event_date': date})"
+            )
+        else:
+            empty = self._settings.lake / "raw" / name / "_empty.parquet"
+            query = f"select *, cast(null as date) as event_date from read_parquet('{empty}')"
+        return f"create or replace view raw.{name} as {query}"
+
+
+def _use(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("set TimeZone = 'UTC'")
+    connection.execute("use agentmart")
+
+
+def tables_above_staging(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Every table of core, marts, insights and meta."""
+    rows = connection.execute(
+        "select schema_name || '.' || table_name from duckdb_tables() "
+        "where database_name = current_database() and not temporary order by all"
+    ).fetchall()
+    return [name for (name,) in rows if name.split(".")[0] not in _BELOW_CORE]
+
+
+def digests(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[str]
+) -> dict[str, tuple[Any, ...]]:
+    """A digest of each table's rows that does not depend on their order, with their number."""
+    return {
+        table: connection.execute(
+            f"select count(*), sum(hash(one)::hugeint), bit_xor(hash(one)) from {table} as one"
+        ).fetchall()[0]
+        for table in tables
+    }
+
+
+def rows_that_differ(
+    these: duckdb.DuckDBPyConnection, those: duckdb.DuckDBPyConnection, table: str
+) -> tuple[list[Any], list[Any]]:
+    """The rows of a table that only these, and only those, have."""
+    left, right = (
+        [repr(row) for row in one.execute(f"select * from {table}").fetchall()]
+        for one in (these, those)
+    )
+    return _without(left, right), _without(right, left)
+
+
+def _without(rows: Sequence[str], others: Sequence[str]) -> list[str]:
+    left = list(rows)
+    for row in others:
+        if row in left:
+            left.remove(row)
+    return left
+
+
+def _is_above_core(statement: Statement) -> bool:
+    target = re.search(r'"agentmart"\."(\w+)"', statement.sql)
+    return (
+        statement.model is not None
+        and target is not None
+        and target.group(1) not in (*_BELOW_CORE, "core")
+    )
+
+
+def _pending_dates(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    rows = connection.execute(
+        "select fact_name, cast(event_date as varchar) from intermediate.int_pending_dates "
+        "group by all order by all"
+    ).fetchall()
+    dates: dict[str, list[str]] = {}
+    for fact, date in rows:
+        dates.setdefault(fact, []).append(date)
+    return dates
+
+
+def _date_list(dates: Sequence[str]) -> str:
+    return ", ".join(f"date '{date}'" for date in dates)
+
+
+def _lake_files(settings: Settings) -> dict[str, list[str]]:
+    rows = duckdb.execute(
+        "select stream_name, path from read_parquet(?) order by all",
+        [str(settings.run_inputs / "lake_files.parquet")],
+    ).fetchall()
+    files: dict[str, list[str]] = {}
+    for stream, path in rows:
+        files.setdefault(stream, []).append(path)
+    return files
