@@ -20,10 +20,10 @@ Span = tuple[datetime, datetime]
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """Of the platform's services (D-61): downtime, requests, queues."""
+    """Of the platform's services (D-61); without a source of downtime nothing is known of it."""
 
-    downtime: timedelta
-    incidents: int
+    downtime: timedelta | None
+    incidents: int | None
     requests: int
     failed: int
     depths: list[int]
@@ -34,7 +34,7 @@ class Health:
     def uptime_percent(self, window: Window) -> Decimal | None:
         """Truncated to two places, so that less than all never shows as all (X-23)."""
         length = window.end - window.start
-        if not length:
+        if not length or self.downtime is None:
             return None
         micro = timedelta(microseconds=1)
         hundredths = 10_000 * (1 - Fraction(self.downtime // micro, length // micro))
@@ -66,8 +66,8 @@ def health(facts: Facts, window: Window) -> Health:
             known = capacities.get(row["service"], 0)
             capacities[row["service"]] = max(known, row["capacity_rpm"])
     return Health(
-        downtime=_union(overlapping, window),
-        incidents=len(overlapping),
+        downtime=_union(overlapping, window) if facts.extracts.incidents else None,
+        incidents=len(overlapping) if facts.extracts.incidents else None,
         requests=sum(row["requests"] or 0 for row in samples),
         failed=sum(row["failed_requests"] or 0 for row in samples),
         depths=depths,

@@ -237,7 +237,7 @@ def agent_type_comparison(facts: Facts, question: Question) -> Document:
 
 def _compared(
     facts: Facts,
-    agent_type: str | None,
+    agent_type: str,
     part: usage.Activity,
     found: compliance.Findings,
     rated: feedback.Ratings,
@@ -245,7 +245,7 @@ def _compared(
     total = len(part.answers)
     return {
         "agent_type_id": agent_type,
-        "name": facts.type_names.get(agent_type or ""),
+        "name": facts.type_names.get(agent_type),
         "model": _main_model(facts, part),
         "performance": {
             "total_messages": total,
@@ -300,7 +300,7 @@ def publisher_dashboard(facts: Facts, question: Question) -> Document:
         "p95_response_time_ms": whole(percentile(durations, P95) or Fraction(0)),
         "total_revenue": rounded(money.net, 2),
         "revenue_trend": _revenue_trend(facts, question),
-        "avg_revenue_per_tenant": rounded(ratio(money.net, tenants) or Fraction(0), 2),
+        "avg_revenue_per_tenant": rounded(_per_tenant(money.net, tenants), 2),
         "tool_usage_breakdown": {
             cell.name: None if cell.name in hidden else cell.completed_occurrences for cell in cells
         },
@@ -313,10 +313,15 @@ def publisher_dashboard(facts: Facts, question: Question) -> Document:
             "gross_revenue": rounded(money.gross, 2),
             "refunds": rounded(money.refunds, 2),
             "platform_fees": rounded(money.fees, 2),
-            "payout": rounded(money.net - money.fees, 2),
+            "payout": rounded(money.payout, 2),
             "paying_tenants": money.paying_tenants,
         },
     }
+
+
+def _per_tenant(net: Decimal | None, tenants: int) -> Number | None:
+    """0.0 without tenants (MP-045); unknown revenue stays unknown."""
+    return ratio(net, tenants) if tenants or net is None else 0
 
 
 def _invocations_trend(facts: Facts, question: Question) -> Json:
@@ -337,14 +342,13 @@ def _invocations_trend(facts: Facts, question: Question) -> Json:
 
 
 def _revenue_trend(facts: Facts, question: Question) -> Json:
-    rows = revenue.money(facts, question.scope, question.window).rows
-    days = usage.grouped(rows, lambda row: question.window.day_of(row.at))
+    window = question.window
     return [
         {
             "date": day.isoformat(),
-            "revenue": rounded(revenue.Money(rows=days.get(day, [])).net, 2),
+            "revenue": rounded(revenue.money(facts, question.scope, window.at(day)).net, 2),
         }
-        for day in question.window.days()
+        for day in window.days()
     ]
 
 
@@ -391,7 +395,7 @@ def tenant_dashboard(facts: Facts, question: Question) -> Document:
         },
         "performance": {
             "avg_response_time_ms": rounded(mean(found.durations) or Fraction(0), 1),
-            "p95_response_time_ms": rounded(percentile(found.durations, P95) or Fraction(0), 1),
+            "p95_response_time_ms": rounded(percentile(found.durations, P95), 1),
         },
         "quality": {
             "resolution_rate": _percent(held.resolution_rate or Fraction(0), 1),
@@ -424,13 +428,59 @@ def _talk_series(
 ) -> Json:
     """By hour up to two whole days, else by day (RO-053); rounded to 2 places (RO-049)."""
     window = question.window
-    held = quality.talks(facts, question.scope, window).rows
-    length = window.end - window.start
-    points = []
-    for start, end in window.buckets("hour" if length // timedelta(days=1) <= 2 else "day"):
-        part = quality.Talks(rows=[row for row in held if start <= row.at < end])
-        points.append({"timestamp": _stamp(start, window), "value": rounded(value(part), 2)})
-    return points
+    whole_days = (window.end - window.start) // timedelta(days=1)
+    return [
+        {
+            "timestamp": _stamp(began, window),
+            "value": rounded(value(quality.talks(facts, question.scope, part)), 2),
+        }
+        for began, part in window.buckets("hour" if whole_days <= 2 else "day")
+    ]
+
+
+def series(facts: Facts, question: Question) -> Document:
+    """Any metric by bucket; rates in percent, rounded to 2 places (RO-049)."""
+    assert question.metric is not None
+    value = SERIES[question.metric]
+    window = question.window
+    label, unit = facts.reference.metrics[question.metric]
+    return {
+        "metric": question.metric,
+        "label": label,
+        "unit": "percent" if unit == "fraction" else unit,
+        "bucket": question.bucket,
+        "points": [
+            {
+                "timestamp": _stamp(began, window),
+                "value": rounded(value(facts, question.scope, part), 2),
+            }
+            for began, part in window.buckets(question.bucket)
+        ],
+    }
+
+
+SERIES: dict[str, Callable[[Facts, Scope, Window], Number | None]] = {
+    "agent_messages": lambda facts, scope, part: len(usage.within(facts.answers, scope, part)),
+    "active_users": lambda facts, scope, part: len(usage.activity(facts, scope, part).users),
+    "total_tokens": lambda facts, scope, part: usage.activity(facts, scope, part).tokens,
+    "cost_usd": lambda facts, scope, part: usage.activity(facts, scope, part).cost,
+    "sessions": lambda facts, scope, part: len(usage.within(facts.sessions, scope, part)),
+    "message_error_rate": lambda facts, scope, part: times(
+        usage.activity(facts, scope, part).error_rate, 100
+    ),
+    "avg_response_time_ms": lambda facts, scope, part: mean(
+        usage.activity(facts, scope, part).durations
+    ),
+    "total_conversations": lambda facts, scope, part: len(
+        usage.within(facts.conversations, scope, part)
+    ),
+    "resolution_rate": lambda facts, scope, part: times(
+        quality.talks(facts, scope, part).resolution_rate, 100
+    ),
+    "average_rating": lambda facts, scope, part: feedback.ratings(facts, scope, part).average,
+    "net_usd": lambda facts, scope, part: revenue.money(facts, scope, part).net,
+    "total_tasks": lambda facts, scope, part: len(tasks.work(facts, scope, part).tasks),
+}
 
 
 def marketplace_overview(facts: Facts, question: Question) -> Document:
@@ -441,6 +491,7 @@ def marketplace_overview(facts: Facts, question: Question) -> Document:
     stayed = ratio(len(active & before), len(before))
     answers = usage.within(facts.answers, scope, window)
     return {
+        "period": _period(question),
         "gross_gmv": rounded(money.gross, 2),
         "refunds": rounded(money.refunds, 2),
         "net_gmv": rounded(money.net, 2),
@@ -630,8 +681,8 @@ def task_costs(facts: Facts, question: Question) -> Document:
                 model: {
                     "tokens": sum(record.tokens for record in records),
                     "cost": rounded(cost_of(records), 2),
-                    "cost_per_token": ratio(
-                        cost_of(records), sum(record.tokens for record in records)
+                    "cost_per_token": rounded(
+                        ratio(cost_of(records), sum(record.tokens for record in records)), 12
                     ),
                     "percentage": _percent(ratio(cost_of(records), total), 1),
                 }
@@ -661,13 +712,7 @@ def company(facts: Facts, question: Question) -> Document:
     found = usage.activity(facts, scope, window)
     days = window.days()
     return {
-        "period": {
-            "label": question.label,
-            "start": window.first.isoformat(),
-            "end": (window.after - timedelta(days=1)).isoformat(),
-            "days": window.period_days,
-            "time_zone": window.zone,
-        },
+        "period": _period(question),
         "summary": _company_summary(facts, question, found),
         "daily": [_company_day(facts, question, day) for day in days],
         "agents": _company_agents(facts, found),
@@ -766,7 +811,7 @@ def _company_agents(facts: Facts, found: usage.Activity) -> Json:
 def _company_providers(found: usage.Activity) -> Json:
     return [
         {
-            "provider": provider,
+            "provider": provider or "unknown",
             "total_tokens": sum(record.tokens for record in records),
             "total_cost_usd": rounded(usage.cost(records), 2),
             "cost_share": rounded(ratio(usage.cost(records), found.cost), 6),
@@ -800,9 +845,9 @@ def _company_health(facts: Facts, question: Question, found: usage.Activity) -> 
     state = companies.health(facts, question.window)
     return {
         "uptime_percent": state.uptime_percent(question.window),
-        "downtime_minutes": rounded(
-            Fraction(state.downtime // timedelta(microseconds=1), 60_000_000), 1
-        ),
+        "downtime_minutes": None
+        if state.downtime is None
+        else rounded(Fraction(state.downtime // timedelta(microseconds=1), 60_000_000), 1),
         "incident_count": state.incidents,
         "request_success_rate": rounded(state.success_rate, 4),
         "p50_response_time_s": rounded(_seconds(percentile(found.durations, P50)), 3),
@@ -846,13 +891,15 @@ def _distribution(facts: Facts, name: str, values: list[Fraction]) -> Json:
 
 
 def daily_summary(facts: Facts, question: Question) -> Document:
-    window = question.window
+    """The day; of a longer period its last one."""
+    day = question.window.days()[-1]
+    window = question.window.at(day)
     found = usage.activity(facts, question.scope, window)
     return {
         "event": "analytics.daily_summary",
         "data": {
-            "date": window.first.isoformat(),
-            "dau": usage.reach(facts, question.scope, window, window.first, 1),
+            "date": day.isoformat(),
+            "dau": usage.reach(facts, question.scope, window, day, 1),
             "sessions": len(found.sessions),
             "costs": rounded(found.cost, 2),
             "error_rate": rounded(found.error_rate, 4),
@@ -860,13 +907,23 @@ def daily_summary(facts: Facts, question: Question) -> Document:
     }
 
 
+def _period(question: Question) -> Json:
+    window = question.window
+    return {
+        "label": question.label,
+        "start": window.first.isoformat(),
+        "end": (window.after - timedelta(days=1)).isoformat(),
+        "days": window.period_days,
+        "time_zone": window.zone,
+    }
+
+
 def _envelope(message: str, data: Json) -> Document:
     return {"status": "success", "message": message, "data": data}
 
 
-def _type(facts: Facts, agent_type: str | None) -> dict[str, Json]:
-    name = None if agent_type is None else facts.type_names.get(agent_type)
-    return {"agent_type_id": agent_type, "agent_type_name": name}
+def _type(facts: Facts, agent_type: str) -> dict[str, Json]:
+    return {"agent_type_id": agent_type, "agent_type_name": facts.type_names.get(agent_type)}
 
 
 def _percent(value: Fraction | None, places: int) -> Decimal | None:
@@ -912,4 +969,5 @@ DATASETS: dict[str, Callable[[Facts, Question], Json]] = {
     "task-costs": task_costs,
     "company": company,
     "daily-summary": daily_summary,
+    "series": series,
 }

@@ -26,6 +26,7 @@ Raw = Mapping[str, Any]
 Record = dict[str, Any]
 
 _FUTURE = timedelta(minutes=5)
+_MONEY = Decimal("1e-12")
 
 
 class Refused(Exception):
@@ -55,6 +56,12 @@ def decimal(value: object) -> Decimal | None:
     if not number.is_finite():
         raise Refused(f"{value!r} is no number")
     return number
+
+
+def money(value: object) -> Decimal | None:
+    """Money with the twelve places that are kept of it (D-62)."""
+    number = decimal(value)
+    return None if number is None else number.quantize(_MONEY, rounding="ROUND_HALF_UP")
 
 
 def milliseconds(value: object) -> int | None:
@@ -148,8 +155,8 @@ def one_of(*allowed: str) -> Callable[[object], str | None]:
     return read
 
 
-def money_in(value: object) -> Decimal | None:
-    number = decimal(value)
+def positive(value: object) -> Decimal | None:
+    number = money(value)
     if number is not None and number < 0:
         raise Refused(f"{value!r} is below 0")
     return number
@@ -194,7 +201,7 @@ PROPERTIES: Mapping[str, tuple[Reader, tuple[str, ...]]] = {
     **{name: (reader, TERMINAL) for name, reader in _TOKENS.items()},
     "llm_latency_ms": (milliseconds, TERMINAL),
     "duration_ms": (milliseconds, (*TERMINAL, *TOOL)),
-    "cost_usd": (decimal, TERMINAL),
+    "cost_usd": (money, TERMINAL),
     "tool_calls": (names, TERMINAL),
     "api_calls": (count, TERMINAL),
     "attempt": (count, TERMINAL),
@@ -228,7 +235,7 @@ FORMS: Mapping[str, Form] = {
             "parent_span_id": text,
             **_TOKENS,
             "latency_ms": milliseconds,
-            "cost_usd": decimal,
+            "cost_usd": money,
         },
         key=("llm_call_id",),
     ),
@@ -262,11 +269,11 @@ FORMS: Mapping[str, Form] = {
             "publisher_id": text,
             "agent_id": text,
             "charged_at": moment,
-            "amount": money_in,
+            "amount": positive,
             "currency": text,
             "kind": one_of("usage", "subscription", "one_off", "refund"),
         },
-        optional={"platform_fee": decimal, "service_start": day, "service_end": day},
+        optional={"platform_fee": money, "service_start": day, "service_end": day},
         key=("charge_id",),
         time="charged_at",
     ),
@@ -336,7 +343,7 @@ FORMS: Mapping[str, Form] = {
             "model": text,
             "input_tokens": count,
             "output_tokens": count,
-            "cost_usd": decimal,
+            "cost_usd": money,
             "user_id": text,
         },
         key=("task_id",),
@@ -367,7 +374,7 @@ FORMS: Mapping[str, Form] = {
             "timezone": zone,
             "currency": text,
             "use_case": one_of("support", "sales", "it_helpdesk"),
-            "cost_per_human_interaction_usd": decimal,
+            "cost_per_human_interaction_usd": money,
             "platform_fee_usd_month": decimal,
             "monthly_call_volume": count,
             "average_deal_value_usd": decimal,

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
+from typing import Protocol
 
 from tests.golden.oracle.extracts import TERMINAL, Extracts, Record
 from tests.golden.oracle.reference import Reference
 
 SESSION_GAP = timedelta(seconds=1800)
 SAMPLE_AGE = timedelta(minutes=5)
+UNKNOWN = "unknown"
 
 User = tuple[str, str]
 
@@ -33,7 +35,7 @@ class Answer:
     tenant: str
     publisher: str
     agent: str
-    agent_type: str | None
+    agent_type: str
     user: User | None
     task: str | None
     is_errored: bool
@@ -64,7 +66,7 @@ class Usage:
     tenant: str
     publisher: str | None
     agent: str
-    agent_type: str | None
+    agent_type: str
     task: str | None
     answer: Answer | None
     model: str | None
@@ -74,6 +76,7 @@ class Usage:
     cache_read: int | None
     cache_write: int | None
     reasoning: int | None
+    latency_ms: int | None
     recorded: Decimal | None
     cost: Decimal | None
 
@@ -89,13 +92,13 @@ class Session:
     tenant: str
     publisher: str
     agent: str
-    started: datetime
+    at: datetime
     ended: datetime
     messages: int
 
     @property
     def micros(self) -> int:
-        return (self.ended - self.started) // timedelta(microseconds=1)
+        return (self.ended - self.at) // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -118,7 +121,7 @@ class Rating:
     tenant: str
     publisher: str
     agent: str
-    agent_type: str | None
+    agent_type: str
     rating: int
     band: str
 
@@ -131,7 +134,7 @@ class Audit:
     tenant: str
     publisher: str | None
     agent: str
-    agent_type: str | None
+    agent_type: str
     message: tuple[str, str]
     is_toxic: bool
     redactions: Mapping[str, int]
@@ -184,7 +187,7 @@ class Task:
     tenant: str
     publisher: str | None
     agent: str
-    agent_type: str | None
+    agent_type: str
     status: str
     started: datetime | None
     ended: datetime | None
@@ -196,7 +199,7 @@ class Task:
 
 
 class Facts:
-    """All of it, each list made when it is first asked for, nothing after the as-of time (D-11)."""
+    """All of it, each list by time and made when first asked for, nothing after as-of (D-11)."""
 
     def __init__(self, extracts: Extracts, reference: Reference) -> None:
         self.extracts = extracts
@@ -204,34 +207,39 @@ class Facts:
         self.as_of = extracts.as_of
 
     def _events(self, *types: str) -> list[Record]:
-        return [
-            event
-            for event in self.extracts.events
-            if event["event_type"] in types and event["timestamp"] < self.as_of
-        ]
+        return sorted(
+            (
+                event
+                for event in self.extracts.events
+                if event["event_type"] in types and event["timestamp"] < self.as_of
+            ),
+            key=_by_time,
+        )
 
     def state_at(self, states: Sequence[Record], at: datetime) -> Record | None:
         """The state that held; before the first one that one."""
         held = [state for state in states if state["updated_at"] <= at]
         return held[-1] if held else (states[0] if states else None)
 
-    def agent_type(self, agent: str, at: datetime) -> str | None:
+    def agent_type(self, agent: str, at: datetime) -> str:
+        """The type at the time; an agent that no row describes is of an unknown one (D-30)."""
         state = self.state_at(self.extracts.agents.get(agent, []), at)
-        return None if state is None else str(state["agent_type_id"])
+        return UNKNOWN if state is None else str(state["agent_type_id"])
 
     def agent_publisher(self, agent: str, at: datetime) -> str | None:
         state = self.state_at(self.extracts.agents.get(agent, []), at)
         return None if state is None else state["publisher_id"]
 
-    def agent_name(self, agent: str) -> str | None:
+    def agent_name(self, agent: str) -> str:
+        """The current name; an agent that no row describes goes by its id (D-30)."""
         states = self.extracts.agents.get(agent)
-        return str(states[-1]["agent_name"]) if states else None
+        return str(states[-1]["agent_name"]) if states else agent
 
     @cached_property
     def type_names(self) -> dict[str, str | None]:
         """Current name of each agent type: the latest row that names it."""
         rows = [row for states in self.extracts.agents.values() for row in states]
-        names: dict[str, str | None] = {}
+        names: dict[str, str | None] = {UNKNOWN: UNKNOWN}
         for row in sorted(rows, key=lambda row: (row["updated_at"], row["agent_id"])):
             if row["agent_type_name"] is not None or row["agent_type_id"] not in names:
                 names[row["agent_type_id"]] = row["agent_type_name"]
@@ -240,7 +248,7 @@ class Facts:
     @cached_property
     def _first_requests(self) -> dict[str, Record]:
         first: dict[str, Record] = {}
-        for event in sorted(self._events("agent_invoked"), key=_by_time):
+        for event in self._events("agent_invoked"):
             if event["invocation_id"] is not None:
                 first.setdefault(event["invocation_id"], event)
         return first
@@ -276,7 +284,7 @@ class Facts:
     def answers_of(self) -> dict[str, list[Answer]]:
         """The attempts of each invocation, in order."""
         grouped: dict[str, list[Answer]] = defaultdict(list)
-        for answer in sorted(self.answers, key=lambda answer: (answer.at, answer.id)):
+        for answer in self.answers:
             grouped[answer.invocation].append(answer)
         return dict(grouped)
 
@@ -310,7 +318,7 @@ class Facts:
         owned += [
             self._task_usage(task) for task in self._task_rows if task["task_id"] not in carried
         ]
-        return [record for record in owned if _says_something(record)]
+        return sorted((record for record in owned if _says_something(record)), key=_at)
 
     def _call_usage(self, call: Record) -> Usage | None:
         """A call belongs to the attempt it served, else to the request; else to nobody (D-03)."""
@@ -365,6 +373,7 @@ class Facts:
             cache_read=row.get("cache_read_tokens"),
             cache_write=row.get("cache_write_tokens"),
             reasoning=row.get("reasoning_tokens"),
+            latency_ms=row.get("latency_ms"),
             recorded=recorded,
             cost=self._priced(row, at) if recorded is None else recorded,
         )
@@ -393,6 +402,14 @@ class Facts:
                 grouped[record.answer.id].append(record)
         return dict(grouped)
 
+    def latency(self, answer: Answer) -> int | None:
+        """Time of the model alone: as the answer says, else that of its calls together."""
+        if answer.latency_ms is not None:
+            return answer.latency_ms
+        told = [record.latency_ms for record in self.usage_of_answer.get(answer.id, ())]
+        known = [latency for latency in told if latency is not None]
+        return sum(known) if known else None
+
     def primary_model(self, answer: Answer) -> tuple[str | None, str | None]:
         """The model with most tokens in the answer, ties by name (D-07)."""
         tokens: dict[tuple[str | None, str | None], int] = defaultdict(int)
@@ -409,7 +426,8 @@ class Facts:
         for message in messages:
             if message.user is not None:
                 said[message.user, message.agent].append(message)
-        return [session for messages in said.values() for session in _cut(messages)]
+        cut = [session for messages in said.values() for session in _cut(messages)]
+        return sorted(cut, key=_at)
 
     @cached_property
     def tool_events(self) -> list[ToolEvent]:
@@ -457,10 +475,8 @@ class Facts:
             for key, rows in grouped.items()
         }
 
-    def instances(self, agent_type: str | None, tenant: str, at: datetime) -> int | None:
+    def instances(self, agent_type: str, tenant: str, at: datetime) -> int | None:
         """The tenant's own last sample if fresh, else the one without a tenant (D-19)."""
-        if agent_type is None:
-            return None
         for owner in (tenant, None):
             times, numbers = self._gauges.get((agent_type, owner), ([], []))
             place = bisect_right(times, at)
@@ -470,7 +486,8 @@ class Facts:
 
     @cached_property
     def audits(self) -> list[Audit]:
-        return [self._audit(row) for row in self.extracts.audits if row["timestamp"] < self.as_of]
+        rows = [row for row in self.extracts.audits if row["timestamp"] < self.as_of]
+        return sorted((self._audit(row) for row in rows), key=_at)
 
     def _audit(self, row: Record) -> Audit:
         score = row["toxicity_score"]
@@ -496,9 +513,8 @@ class Facts:
 
     @cached_property
     def charges(self) -> list[Charge]:
-        return [
-            self._charge(row) for row in self.extracts.charges if row["charged_at"] < self.as_of
-        ]
+        rows = [row for row in self.extracts.charges if row["charged_at"] < self.as_of]
+        return sorted((self._charge(row) for row in rows), key=_at)
 
     def _charge(self, row: Record) -> Charge:
         day = row["charged_at"].date()
@@ -524,16 +540,13 @@ class Facts:
                 is_install=event["event_type"] == "install",
                 id=event["id"],
             )
-            for event in sorted(self._events("install", "uninstall"), key=_by_time)
+            for event in self._events("install", "uninstall")
         ]
 
     @cached_property
     def conversations(self) -> list[Conversation]:
-        return [
-            self._conversation(row)
-            for row in self.extracts.conversations
-            if row["created_at"] < self.as_of
-        ]
+        rows = [row for row in self.extracts.conversations if row["created_at"] < self.as_of]
+        return sorted((self._conversation(row) for row in rows), key=_at)
 
     def _conversation(self, row: Record) -> Conversation:
         return Conversation(
@@ -591,6 +604,15 @@ class Facts:
         )
 
 
+class _Timed(Protocol):
+    @property
+    def at(self) -> datetime: ...
+
+
+def _at(row: _Timed) -> datetime:
+    return row.at
+
+
 def _by_time(event: Record) -> tuple[datetime, str]:
     return event["timestamp"], event["id"]
 
@@ -637,7 +659,7 @@ def _cut(messages: list[Answer | Request]) -> list[Session]:
             tenant=run[0].tenant,
             publisher=run[0].publisher,
             agent=run[0].agent,
-            started=run[0].at,
+            at=run[0].at,
             ended=run[-1].at,
             messages=len(run),
         )

@@ -51,6 +51,7 @@ class Reference:
     bands: list[Band]
     human_costs: Mapping[str, Decimal]
     bins: Mapping[str, list[tuple[str, Fraction, Fraction | None]]]
+    metrics: Mapping[str, tuple[str, str]]
 
     def price(self, model: str | None, provider: str | None, day: date) -> Price | None:
         """The price of the day: the last one that began on or before it (D-04)."""
@@ -141,6 +142,10 @@ def read_reference(folder: Path) -> Reference:
             for row in _rows(folder, "human_cost_benchmarks")
         },
         bins=bins,
+        metrics={
+            row["metric_key"]: (row["label"], row["unit"])
+            for row in _rows(folder, "metric_catalogue")
+        },
     )
 
 

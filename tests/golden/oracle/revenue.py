@@ -20,32 +20,40 @@ from tests.golden.oracle.windows import Scope, Window, start_of
 
 @dataclass(frozen=True, kw_only=True)
 class Money:
-    """Charges and refunds of a window, in dollars at the day of each (D-21)."""
+    """Charges and refunds of a window, in dollars at the day of each (D-21).
+
+    Where the source never charges, nothing is known of revenue and every sum is None (X-09).
+    """
 
     rows: list[Charge]
+    is_known: bool
 
-    def _sum(self, values: Iterable[Decimal | None]) -> Decimal:
-        return sum((value for value in values if value is not None), Decimal(0))
+    def _sum(self, values: Iterable[Decimal | None]) -> Decimal | None:
+        known = [value for value in values if value is not None]
+        return sum(known, Decimal(0)) if self.is_known else None
 
     @property
-    def gross(self) -> Decimal:
+    def gross(self) -> Decimal | None:
         return self._sum(row.usd for row in self.rows if not row.is_refund)
 
     @property
-    def refunds(self) -> Decimal:
+    def refunds(self) -> Decimal | None:
         return self._sum(row.usd for row in self.rows if row.is_refund)
 
     @property
-    def net(self) -> Decimal:
-        return self.gross - self.refunds
+    def net(self) -> Decimal | None:
+        return self._sum(_signed(row.usd, row) for row in self.rows)
 
     @property
-    def fees(self) -> Decimal:
+    def fees(self) -> Decimal | None:
         """Fees of charges less those given back with refunds."""
-        return self._sum(
-            None if row.fee_usd is None else -row.fee_usd if row.is_refund else row.fee_usd
-            for row in self.rows
-        )
+        return self._sum(_signed(row.fee_usd, row) for row in self.rows)
+
+    @property
+    def payout(self) -> Decimal | None:
+        if self.net is None or self.fees is None:
+            return None
+        return self.net - self.fees
 
     @property
     def paying_tenants(self) -> int:
@@ -56,8 +64,12 @@ class Money:
         return ratio(self.fees, self.net)
 
 
+def _signed(amount: Decimal | None, charge: Charge) -> Decimal | None:
+    return -amount if amount is not None and charge.is_refund else amount
+
+
 def money(facts: Facts, scope: Scope, window: Window) -> Money:
-    return Money(rows=within(facts.charges, scope, window))
+    return Money(rows=within(facts.charges, scope, window), is_known=bool(facts.charges))
 
 
 @dataclass(frozen=True, kw_only=True)

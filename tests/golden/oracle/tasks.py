@@ -129,7 +129,7 @@ def task_calls(facts: Facts) -> list[Calls]:
         for task in facts.tasks
         if task.api_calls is not None and task.id not in told
     ]
-    return of_answers + of_tasks
+    return sorted(of_answers + of_tasks, key=lambda call: call.at)
 
 
 def model_label(model: str | None, provider: str | None) -> str:

@@ -6,6 +6,7 @@ shape of any dataset.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -33,8 +34,15 @@ Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
 
 
-def within(rows: Iterable[Row], scope: Scope, window: Window) -> list[Row]:
-    return [row for row in rows if window.holds(row.at) and scope.owns(row)]
+def within(rows: Sequence[Row], scope: Scope, window: Window) -> list[Row]:
+    """The rows of a list by time that are somebody's and of a window."""
+    first = bisect_left(rows, window.start, key=_time)
+    after = bisect_left(rows, window.end, key=_time)
+    return [row for row in rows[first:after] if scope.owns(row)]
+
+
+def _time(row: Timed) -> datetime:
+    return row.at
 
 
 def grouped(rows: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
@@ -109,7 +117,8 @@ class Activity:
     @property
     def latency(self) -> Fraction | None:
         """Mean time of the model over the answers that carry one (AG-004)."""
-        return mean([a.latency_ms for a in self.answers if a.latency_ms is not None])
+        told = [self.facts.latency(answer) for answer in self.answers]
+        return mean([latency for latency in told if latency is not None])
 
     @property
     def durations(self) -> list[int]:
@@ -126,9 +135,10 @@ class Activity:
                 for record in self.facts.usage_of_answer.get(answer.id, ())
                 if record.output_tokens is not None
             ]
-            if outputs and answer.latency_ms is not None:
+            latency = self.facts.latency(answer)
+            if outputs and latency is not None:
                 tokens += sum(outputs)
-                milliseconds += answer.latency_ms
+                milliseconds += latency
         return ratio(tokens * 1000, milliseconds)
 
     @property
@@ -170,11 +180,7 @@ def activity(facts: Facts, scope: Scope, window: Window) -> Activity:
         answers=within(facts.answers, scope, window),
         requests=within(facts.requests, scope, window),
         usage=within(facts.usage, scope, window),
-        sessions=[
-            session
-            for session in facts.sessions
-            if window.holds(session.started) and scope.owns(session)
-        ],
+        sessions=within(facts.sessions, scope, window),
     )
 
 
@@ -191,6 +197,9 @@ class ModelUse:
 def by_model(facts: Facts, found: Activity) -> list[ModelUse]:
     usage = grouped(found.usage, lambda record: (record.model, record.provider))
     answers = grouped(found.answers, facts.primary_model)
+    if (None, None) not in usage:
+        # What failed before any model was asked is an answer of none.
+        answers.pop((None, None), None)
     return [
         ModelUse(
             model=model,

@@ -57,11 +57,12 @@ class Window:
     zone: str
     as_of: datetime
     unit: str | None = None
+    cut_from: datetime | None = None
     cut_at: datetime | None = None
 
     @property
     def start(self) -> datetime:
-        return instant(self.first, self.zone)
+        return self.cut_from or instant(self.first, self.zone)
 
     @property
     def end(self) -> datetime:
@@ -105,12 +106,15 @@ class Window:
     def at(self, day: date) -> Window:
         return replace(self, first=day, after=day + _DAY, unit="day", cut_at=None)
 
-    def buckets(self, bucket: str) -> Iterator[tuple[datetime, datetime]]:
-        """Start and end of each bucket of the window, in UTC, clipped to it."""
+    def buckets(self, bucket: str) -> Iterator[tuple[datetime, Window]]:
+        """When each bucket of the window began, and the part of it inside the window."""
         start = self.start
         while start < self.end:
             after = min(_next_bucket(start, bucket, self.zone), self.end)
-            yield start, after
+            yield (
+                _bucket_start(start, bucket, self.zone),
+                replace(self, cut_from=start, cut_at=after),
+            )
             start = after
 
 
@@ -164,9 +168,21 @@ def local_instant(wall: datetime, zone: str) -> datetime:
     return wall.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
 
+def _bucket_start(moment: datetime, bucket: str, zone: str) -> datetime:
+    if bucket == "hour":
+        return moment.replace(minute=0, second=0, microsecond=0) + _odd_minutes(moment, zone)
+    return instant(start_of(bucket, moment.astimezone(ZoneInfo(zone)).date()), zone)
+
+
+def _odd_minutes(moment: datetime, zone: str) -> timedelta:
+    """Local hours of zones like Kolkata's begin at the half hour of UTC."""
+    local = moment.astimezone(ZoneInfo(zone))
+    return timedelta(minutes=(moment.minute - local.minute) % 60)
+
+
 def _next_bucket(start: datetime, bucket: str, zone: str) -> datetime:
     if bucket == "hour":
-        return start + timedelta(hours=1)
+        return _bucket_start(start, bucket, zone) + timedelta(hours=1)
     day = start.astimezone(ZoneInfo(zone)).date()
     return instant(_start_of_next(bucket, start_of(bucket, day)), zone)
 
