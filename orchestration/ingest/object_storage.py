@@ -288,7 +288,9 @@ def _reason(error: BaseException, *, place: str) -> str:
         )
     if names & _CONNECTION_ERRORS:
         return f"{place} cannot be reached ({said}); check the network and the endpoint"
-    if "PermissionError" in names or codes & {"403", "401", "AccessDenied"}:
+    # gcsfs says so in words only.
+    is_forbidden = said.startswith("Forbidden")
+    if is_forbidden or "PermissionError" in names or codes & {"403", "401", "AccessDenied"}:
         return f"access is refused ({said}); let the credentials list and read {place}"
     return f"cannot be read ({said}); run again, or look at {place} with the provider's own tools"
 
