@@ -187,7 +187,7 @@ def _copy_scope(settings: Settings, *, scope: str, source: str | None, out: Path
     slug = scope_slug(found.kind, found.id, source_name=found.source_name)
     target = out / f"agentmart-{slug}.duckdb" if out.is_dir() else out
     _check_folder(target)
-    _write_whole(target, lambda path: copy_scope(settings, copied, path))
+    _write_whole(target, lambda path: copy_scope(settings, copied, target=path))
     click.echo(f"wrote {target}", err=True)
 
 

@@ -24,6 +24,7 @@ from orchestration.reporting.tables import to_csv
 from orchestration.settings import Settings
 from tests.e2e.conftest import AS_OF, DeploymentUnderTest
 from tests.support.questions import shape_of
+from tests.support.schemas import schema_errors
 
 _AS_OF = datetime.fromisoformat(AS_OF)
 _COMPANY_HEADER = (
@@ -69,7 +70,9 @@ def _answer(published: Published, name: str, request: Request) -> Answer:
     question = pose(
         request, dataset=dataset, published=published, platform_zone="UTC", now=lambda: _AS_OF
     )
-    return ask(dataset, question=question, published=published)
+    answer = ask(dataset, question=question, published=published)
+    assert schema_errors(name, json.loads(to_json(answer.document))) == []
+    return answer
 
 
 def _export(published: Published, name: str, **request: str) -> Any:
@@ -101,8 +104,11 @@ def test_every_dataset_answers_for_every_scope_it_is_made_for(
         ScopeKind.TENANT: f"tenant:{tenant}",
         ScopeKind.PUBLISHER: f"publisher:{publisher}",
     }
+    choice = DATASETS[name].metric
+    metric = "cost_usd" if choice is not None and choice.is_required else None
     for kind in DATASETS[name].scopes:
-        answer = _answer(published, name, Request(scope=scopes[kind], period=period))
+        request = Request(scope=scopes[kind], period=period, metric=metric)
+        answer = _answer(published, name, request)
         document: Any = json.loads(to_json(answer.document))
         if not isinstance(document, list):
             fields = [key for key in document if key != "extra"]

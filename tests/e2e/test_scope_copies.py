@@ -277,7 +277,9 @@ def test_every_tenant_and_publisher_can_have_a_copy_and_sees_its_own_rows(
     quietest = {kind: _ids(whole, kind)[-1] for kind in ("tenant", "publisher")}
     for kind, identifier in quietest.items():
         target = tmp_path / f"{kind}.duckdb"
-        copy_scope(settings, CopiedScope(kind=kind, id=identifier, source_name="native"), target)
+        copy_scope(
+            settings, CopiedScope(kind=kind, id=identifier, source_name="native"), target=target
+        )
         with duckdb.connect(str(target), read_only=True) as connection:
             scopes = connection.execute(
                 "select distinct scope_kind, scope_id from core.dim_windows"
