@@ -10,7 +10,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +45,9 @@ CHECKS = (
 
 
 def _write_extracts(settings: Settings) -> None:
-    """One row of every stream, and of two streams copies, older states and refused rows."""
+    """One row of every stream; of some also copies, older states, rows refused for now or for good."""
     for stream in VALID_ROWS:
-        if stream not in ("agent_events", "tasks"):
+        if stream not in ("agent_events", "tasks", "charges"):
             put(settings, f"{stream}/rows.ndjson", ndjson([row_of(stream)]))
     events = [
         row_of("agent_events", id="e-1"),
@@ -69,6 +69,12 @@ def _write_extracts(settings: Settings) -> None:
         row_of("tasks", status="completed", updated_at="2026-03-02T12:00:00Z"),
     ]
     put(settings, "tasks/rows.ndjson", ndjson(states))
+    # One row is of the day after the first load, and lands by a replay with the second.
+    charges = [
+        row_of("charges"),
+        row_of("charges", charge_id="ch-2", charged_at="2026-03-11T10:00:00Z"),
+    ]
+    put(settings, "charges/rows.ndjson", ndjson(charges))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +118,8 @@ def _dbt(settings: Settings, *arguments: str) -> tuple[Mapping[str, Any], ...]:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     settings = Settings(home=tmp_path_factory.mktemp("built") / "home", threads=2)
     _write_extracts(settings)
-    load_landing(settings=settings, landing=settings.landing, as_of=AS_OF)
+    for as_of in (AS_OF, AS_OF + timedelta(days=2)):
+        load_landing(settings=settings, landing=settings.landing, as_of=as_of)
     _write_inputs(settings)
     facts = _dbt(settings, "--select", "+core", "--exclude-resource-type", "test")
     assert {one["status"] for one in facts} == {"success"}
@@ -198,6 +205,10 @@ def test_every_row_of_every_stream_is_accounted_for(built: Built, settings: Sett
             where path like 'agent_events/%' or path like 'tasks/%'
             order by path"""
         ).fetchall()
+        replayed = connection.execute(
+            """select rows_read, rows_landed, rows_quarantined, rows_replayed
+            from core.fct_files where path = 'charges/rows.ndjson'"""
+        ).fetchall()
         days = connection.execute(
             """select stream_name, event_date::varchar, duplicate_rows, superseded_rows,
                 conflicting_rows
@@ -211,6 +222,7 @@ def test_every_row_of_every_stream_is_accounted_for(built: Built, settings: Sett
     assert b[:4] == ("agent_events/b.ndjson", 3, 2, 1)
     assert (a[4] + b[4], a[5] + b[5], a[6] + b[6]) == (3, 2, 0)
     assert tasks == ("tasks/rows.ndjson", 4, 4, 0, 1, 1, 2)
+    assert replayed == [(2, 2, 0, 1)]
     # e-1 counts on the day of its earliest copy, so the one of March is the duplicate.
     assert days == [
         ("agent_events", "2026-03-01", 2, 0, 0),
