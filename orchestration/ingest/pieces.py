@@ -7,7 +7,8 @@ file's pieces become part of the lake (load.py).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,6 +51,29 @@ class StagedFile:
 
     event_date: str
     path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """The files the engine wrote, and what it says of their columns."""
+
+    rows: int
+    files: tuple[StagedFile, ...]
+    nulls: Mapping[str, int]
+    # Least and greatest value of each file, as text.
+    bounds: Mapping[str, Sequence[tuple[str, str]]]
+
+    def times(self, stream: Stream) -> tuple[datetime | None, datetime | None]:
+        """The least and the greatest event time."""
+        found = self.bounds.get(stream.time_field)
+        if not found:
+            return None, None
+        least, greatest = min(pair[0] for pair in found), max(pair[1] for pair in found)
+        return utc(datetime.fromisoformat(least)), utc(datetime.fromisoformat(greatest))
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(file.path for file in self.files)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,24 +185,22 @@ def _run_section(
         is_json=unit.is_json,
         is_native=task.adapter.is_native,
     )
-    connection.execute(f"create or replace temp table checked as {checked.sql}")
-    if not task.adapter.is_native:
+    if task.adapter.is_native:
+        # Nearly all rows land, so they are written as they are read; only the others are kept.
+        written = _written_rows(task, stream=stream, rows=checked.sql, connection=connection)
+        has_refused = written.rows < rows.rows_read - rows.rows_unreadable
+        refused_sql = f"select * from ({checked.sql}) where {has_refused} and failed_rule > 0"
+        connection.execute(f"create or replace temp table checked as {refused_sql}")
+    else:
+        connection.execute(f"create or replace temp table checked as {checked.sql}")
         connection.execute("insert into mapped_rows select row_number from checked")
-    time_column = f"{sql.name(stream.time_field)}::timestamp"
+        written = _written_rows(task, stream=stream, rows="from checked", connection=connection)
     counts = connection.execute(
-        f"select failed_rule, count(*), min({time_column}), max({time_column}), min(event_date), "
-        "max(event_date), min(retry_at) from checked group by failed_rule order by 1"
+        "select failed_rule, count(*), min(retry_at) from checked where failed_rule > 0 "
+        "group by failed_rule order by 1"
     ).fetchall()
-    landed = next((row for row in counts if row[0] == 0), None)
-    files: tuple[StagedFile, ...] = ()
-    if landed is not None:
-        files = stage_rows(
-            f"select {lake_columns(stream)}, event_date from checked where failed_rule = 0",
-            folder=task.folder / stream.name,
-            only_date=landed[4].isoformat() if landed[4] == landed[5] else None,
-            connection=connection,
-        )
-    retry_at = min((row[6] for row in counts if row[6] is not None), default=None)
+    first, last = written.times(stream)
+    retry_at = min((row[2] for row in counts if row[2] is not None), default=None)
     future_file = None
     if retry_at is not None:
         future_file = task.folder / f"future-{stream.name}.parquet"
@@ -186,7 +208,7 @@ def _run_section(
             f"copy (select {lake_columns(stream)}, event_date, retry_at from checked "
             f"where retry_at is not null) to {sql.text(str(future_file))} (format parquet)"
         )
-    refused = {row[0]: row[1] for row in counts if row[0] != 0}
+    refused = {row[0]: row[1] for row in counts}
     by_reason: dict[str, int] = {}
     quarantine_file = None
     if refused:
@@ -203,14 +225,29 @@ def _run_section(
             connection=connection,
         )
     result = StreamResult(
-        rows_landed=landed[1] if landed else 0,
+        rows_landed=written.rows,
         quarantined_by_reason=by_reason,
-        min_event_at=utc(landed[2]) if landed else None,
-        max_event_at=utc(landed[3]) if landed else None,
-        files=files,
+        min_event_at=first,
+        max_event_at=last,
+        files=written.files,
         future_file=future_file,
     )
     return result, quarantine_file, utc(retry_at)
+
+
+def _written_rows(
+    task: PieceTask, *, stream: Stream, rows: str, connection: duckdb.DuckDBPyConnection
+) -> Written:
+    # A piece that is read again, guarded, writes again.
+    folder = task.folder / stream.name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return copied(
+        f"copy (select {lake_columns(stream)}, event_date from ({rows}) where failed_rule = 0) "
+        f"to {sql.text(str(folder))} "
+        f"({LAKE_FORMAT}, partition_by (event_date), overwrite true, return_stats)",
+        connection=connection,
+    )
 
 
 def utc(moment: datetime | None) -> datetime | None:
@@ -272,6 +309,29 @@ def stage_rows(
     return tuple(
         StagedFile(event_date=path.parent.name.removeprefix("event_date="), path=path)
         for path in sorted(folder.glob("event_date=*/*.parquet"))
+    )
+
+
+def copied(statement: str, *, connection: duckdb.DuckDBPyConnection) -> Written:
+    """Run a COPY that returns statistics."""
+    rows = 0
+    files = []
+    nulls: dict[str, int] = {}
+    bounds: dict[str, list[tuple[str, str]]] = {}
+    for name, count, _, _, statistics, _ in connection.execute(statement).fetchall():
+        path = Path(name)
+        rows += count
+        files.append(StagedFile(event_date=path.parent.name.removeprefix("event_date="), path=path))
+        for quoted, known in statistics.items():
+            column = quoted.strip('"')
+            nulls[column] = nulls.get(column, 0) + int(known["null_count"])
+            if "min" in known:
+                bounds.setdefault(column, []).append((known["min"], known["max"]))
+    return Written(
+        rows=rows,
+        files=tuple(sorted(files, key=lambda file: file.event_date)),
+        nulls=nulls,
+        bounds=bounds,
     )
 
 

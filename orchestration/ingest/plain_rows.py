@@ -15,11 +15,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 
 import duckdb
 
@@ -31,10 +28,11 @@ from orchestration.ingest.pieces import (
     PieceTask,
     StagedFile,
     StreamResult,
+    Written,
+    copied,
     lake_columns,
     run_piece,
     stage_rows,
-    utc,
 )
 from orchestration.ingest.reader import cut, lines_reader, numbered_rows
 from orchestration.ingest.scanning import LineScan, scan_file, scan_text
@@ -59,21 +57,6 @@ class _Extra:
 
     name: str
     is_inner: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Written:
-    """The files the engine wrote, and what it says of their columns."""
-
-    rows: int
-    files: tuple[StagedFile, ...]
-    nulls: Mapping[str, int]
-    # Least and greatest value of each file, as text.
-    bounds: Mapping[str, Sequence[tuple[str, str]]]
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        return tuple(file.path for file in self.files)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +135,7 @@ class _Piece:
             return None
         return list(dict.fromkeys(found))
 
-    def _write(self, name: str, *, extra: _Extra | None, is_wary: bool) -> _Written:
+    def _write(self, name: str, *, extra: _Extra | None, is_wary: bool) -> Written:
         select = plain_rows(
             self.stream,
             section_sql=self._section(extra, is_wary=is_wary),
@@ -165,14 +148,16 @@ class _Piece:
         folder = self.task.folder / name
         folder.mkdir()
         if not self._is_likely_of_one_date():
-            return self._copied(
+            return copied(
                 f"copy ({select}) to {sql.text(str(folder))} "
-                f"({LAKE_FORMAT}, partition_by (event_date), overwrite true, return_stats)"
+                f"({LAKE_FORMAT}, partition_by (event_date), overwrite true, return_stats)",
+                connection=self.connection,
             )
         path = folder / "rows.parquet"
-        written = self._copied(
+        written = copied(
             f"copy (select {lake_columns(self.stream)} from ({select})) "
-            f"to {sql.text(str(path))} ({LAKE_FORMAT}, return_stats)"
+            f"to {sql.text(str(path))} ({LAKE_FORMAT}, return_stats)",
+            connection=self.connection,
         )
         time_column = self.stream.time_field
         dates = {bound[:10] for pair in written.bounds.get(time_column, ()) for bound in pair}
@@ -238,30 +223,7 @@ class _Piece:
                 dates.add(match[1] if match else b"")
         return len(dates) == 1
 
-    def _copied(self, statement: str) -> _Written:
-        rows = 0
-        files = []
-        nulls: dict[str, int] = {}
-        bounds: dict[str, list[tuple[str, str]]] = {}
-        for name, count, _, _, statistics, _ in self.connection.execute(statement).fetchall():
-            path = Path(name)
-            rows += count
-            files.append(
-                StagedFile(event_date=path.parent.name.removeprefix("event_date="), path=path)
-            )
-            for quoted, known in statistics.items():
-                column = quoted.strip('"')
-                nulls[column] = nulls.get(column, 0) + int(known["null_count"])
-                if "min" in known:
-                    bounds.setdefault(column, []).append((known["min"], known["max"]))
-        return _Written(
-            rows=rows,
-            files=tuple(sorted(files, key=lambda file: file.event_date)),
-            nulls=nulls,
-            bounds=bounds,
-        )
-
-    def _is_proven(self, written: _Written) -> bool:
+    def _is_proven(self, written: Written) -> bool:
         """Whether every row of the piece was written, keeps the contract, and holds nothing else."""
         if written.rows != self.scan.rows:
             return False
@@ -278,7 +240,7 @@ class _Piece:
             )
         )
 
-    def _is_within(self, field: Field, written: _Written, *, latest: str) -> bool:
+    def _is_within(self, field: Field, written: Written, *, latest: str) -> bool:
         if field.is_required and written.nulls.get(field.column, 1) > 0:
             return False
         found = written.bounds.get(field.column, [])
@@ -296,7 +258,7 @@ class _Piece:
             for least, greatest in (found if field.minimum or field.maximum else [])
         )
 
-    def _counted(self, written: _Written) -> _Counted:
+    def _counted(self, written: Written) -> _Counted:
         """The members that were read, by the columns that were written."""
         plain, lists, flags = [], ["0"], ["0"]
         for field in self.stream.all_fields:
@@ -318,13 +280,13 @@ class _Piece:
             members += written.rows
         return _Counted(members=members, lists=list_count, extra_flags=extra_flags)
 
-    def _result(self, written: _Written) -> PieceResult:
-        times = written.bounds[self.stream.time_field]
+    def _result(self, written: Written) -> PieceResult:
+        first, last = written.times(self.stream)
         landed = StreamResult(
             rows_landed=written.rows,
             quarantined_by_reason={},
-            min_event_at=utc(datetime.fromisoformat(min(least for least, _ in times))),
-            max_event_at=utc(datetime.fromisoformat(max(greatest for _, greatest in times))),
+            min_event_at=first,
+            max_event_at=last,
             files=written.files,
         )
         return PieceResult(
@@ -337,7 +299,7 @@ class _Piece:
             retry_at=None,
         )
 
-    def _completed(self, written: _Written, *, worker: Worker) -> PieceResult | None:
+    def _completed(self, written: Written, *, worker: Worker) -> PieceResult | None:
         """The rows that were written, with those that were not, read the other way."""
         left = self.scan.rows - written.rows
         if left > self.scan.rows * _MOST_SUSPECTS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +30,10 @@ _WHOLE_BYTES = 48_000_000
 _LARGEST_PIECE_BYTES = 192_000_000
 _PIECES_OF_MIDDLING_FILE = 4
 _ROWS_OF_PARQUET_PIECE = 500_000
+_SMALLEST_PIECE_BYTES = 16_000_000
 _SCANS_AT_ONCE = 4
+_TIME = re.compile(rb'"(\d{4}-\d\d-\d\d)[T ]\d\d:')
+_TAIL_BYTES = 8_000
 _BLOCK = 1 << 20
 
 
@@ -120,14 +124,9 @@ def _line_units(whole: Unit) -> tuple[Unit, ...]:
     piece_bytes = _piece_bytes(size)
     if piece_bytes >= size:
         return (whole,)
-    cuts = [0]
     with whole.path.open("rb") as file:
-        while cuts[-1] + piece_bytes < size:
-            file.seek(cuts[-1] + piece_bytes - 1)
-            while (part := file.readline(_BLOCK)) and not part.endswith(b"\n"):
-                pass
-            cuts.append(file.tell())
-    ranges = [(start, end) for start, end in pairwise((*cuts, size)) if start < end]
+        cuts = _cuts(file, size=size, piece_bytes=piece_bytes)
+    ranges = list(pairwise((0, *cuts, size)))
     with ThreadPoolExecutor(max_workers=_SCANS_AT_ONCE) as threads:
         scans = list(
             threads.map(lambda each: scan_file(whole.path, start=each[0], end=each[1]), ranges)
@@ -137,6 +136,60 @@ def _line_units(whole: Unit) -> tuple[Unit, ...]:
         replace(whole, first_row=first_row, start=start, end=end, scan=scan)
         for first_row, (start, end), scan in zip(first_rows, ranges, scans, strict=False)
     )
+
+
+def _cuts(file: IO[bytes], *, size: int, piece_bytes: int) -> list[int]:
+    """Beginnings of lines where a file is cut: at equal distances, and where another day begins.
+
+    Dividing the rows of a piece by day takes a fifth of its time. Extracts are mostly written in
+    the order of time, so the days are looked for as in a sorted list; where they are not in order,
+    a piece has rows of several days, as it may.
+    """
+    cuts: list[int] = []
+    last_cut, day = 0, _day_at(file, 0)
+    for nominal in (*range(piece_bytes, size, piece_bytes), size):
+        end = size if nominal == size else _line_start(file, nominal)
+        end_day = _day_at(file, end) if end < size else _last_day(file, size)
+        while day < end_day:
+            low, high = last_cut, end
+            while high - low > 1:
+                middle = (low + high) // 2
+                if _day_at(file, _line_start(file, middle)) > day:
+                    high = middle
+                else:
+                    low = middle
+            found = _line_start(file, high)
+            if found >= size:
+                break
+            day = _day_at(file, found)
+            if found - last_cut >= _SMALLEST_PIECE_BYTES and size - found >= _SMALLEST_PIECE_BYTES:
+                cuts.append(found)
+                last_cut = found
+        if end < size and end - last_cut >= _SMALLEST_PIECE_BYTES:
+            cuts.append(end)
+            last_cut = end
+    return cuts
+
+
+def _line_start(file: IO[bytes], position: int) -> int:
+    """Where the first line begins that begins at a position or behind it."""
+    file.seek(position - 1)
+    while (part := file.readline(_BLOCK)) and not part.endswith(b"\n"):
+        pass
+    return file.tell()
+
+
+def _day_at(file: IO[bytes], position: int) -> bytes:
+    """The day of the first time in the line at a position, or nothing."""
+    file.seek(position)
+    found = _TIME.search(file.readline(_BLOCK))
+    return found[1] if found else b""
+
+
+def _last_day(file: IO[bytes], size: int) -> bytes:
+    file.seek(max(0, size - _TAIL_BYTES))
+    found = _TIME.findall(file.read())
+    return found[-1] if found else b""
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
