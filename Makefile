@@ -23,6 +23,7 @@ help:
 	@echo 'make run    generate sample extracts, then run the whole pipeline on them'
 	@echo 'make test   everything: check, and the integration, contract and end-to-end tests'
 	@echo 'make check  the fast half: format, lint, types, SQL, YAML, conventions, unit tests'
+	@echo 'make soak   the long forms of the random tests: deliveries, kills, noise (hours)'
 	@echo 'make clean  remove the environment and caches; data/ stays'
 
 .PHONY: run
@@ -44,6 +45,13 @@ check: $(VENV)/.installed
 	@started=$$SECONDS; \
 	$(MAKE) $(TOGETHER) lint-python lint-types lint-sql lint-yaml test-fast; \
 	echo "make check: $$((SECONDS - started)) s"
+
+# Figures (trials, kills, rows) are in the report.
+.PHONY: soak
+soak: $(VENV)/.installed
+	@started=$$SECONDS; \
+	$(BIN)/pytest -q -n 3 --dist worksteal --junitxml soak.xml -o junit_family=xunit1 tests/soak/*.py; \
+	echo "make soak: $$((SECONDS - started)) s"
 
 .PHONY: lint-python lint-types lint-sql lint-yaml test-fast
 lint-python:
@@ -70,7 +78,7 @@ test-fast:
 
 .PHONY: clean
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dbt_project/target dbt_project/logs
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis soak.xml dbt_project/target dbt_project/logs
 
 # The last step parses the dbt project, which the first run would otherwise wait 10 s for.
 # uv builds the environment in seconds where pip takes minutes. It is itself installed from the lock, checked by

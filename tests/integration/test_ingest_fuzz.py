@@ -1,4 +1,7 @@
-"""Ingestion of noise: no crash, and every row is landed, quarantined or part of a refused file."""
+"""Ingestion of noise: no crash, and every row is landed, quarantined or part of a refused file.
+
+Belongs here: a few thousand lines of it. Does not belong here: the long form (tests/soak/fuzz.py).
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from orchestration.contracts.streams import STREAMS
 from orchestration.ingest import files
 from orchestration.ingest.load import FAILED
 from orchestration.settings import Settings
+from tests.support.fuzz import load_noise
 from tests.support.landing import VALID_ROWS, landed, load, ndjson, put_bytes, quarantined, row_of
 
 LINES = 3_000
@@ -124,3 +128,11 @@ def test_files_of_noise_are_refused_and_the_good_one_loads(tmp_path: Path) -> No
     assert outcomes.pop("publishers/good.ndjson").rows_landed == 1
     assert {outcome.status for outcome in outcomes.values()} == {FAILED}
     assert all(outcome.error and "\n" not in outcome.error for outcome in outcomes.values())
+
+
+def test_noise_of_every_stream_and_adapter_in_every_format_is_conserved(tmp_path: Path) -> None:
+    fuzzed = load_noise(tmp_path, seed="short", lines_per_file=60)
+    assert fuzzed.lines > 3_000
+    assert fuzzed.rows_landed > fuzzed.lines / 4
+    assert fuzzed.rows_quarantined > fuzzed.lines / 10
+    assert fuzzed.refused_files < fuzzed.files / 5
