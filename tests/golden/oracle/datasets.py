@@ -856,7 +856,7 @@ def _company_health(facts: Facts, question: Question, found: usage.Activity) -> 
         "avg_queue_depth": rounded(state.average_depth, 1),
         "p95_queue_depth": rounded(state.p95_depth, 1),
         "max_queue_depth": max(state.depths, default=None),
-        "peak_requests_per_minute": rounded(state.peak, 1),
+        "peak_rpm": rounded(state.peak, 1),
         "peak_at": None if state.peak_at is None else state.peak_at.isoformat(),
         "capacity_rpm": state.capacity,
     }
