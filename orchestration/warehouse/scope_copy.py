@@ -131,10 +131,10 @@ def _copy_tables(
     rows: dict[str, int] = {}
     dimensions: list[str] = []
     for table, names in columns.items():
-        condition = _condition(scope, table, names)
+        condition = rows_held(scope, table=table, columns=names)
         if condition is None:
             continue
-        if condition == _BY_USE:
+        if condition == BY_USE:
             dimensions.append(table)
         else:
             rows[table] = _copy(connection, table, condition)
@@ -146,27 +146,31 @@ def _copy_tables(
 
 
 # Stands for: copied as far as other rows use it.
-_BY_USE = "by use"
+BY_USE = "by use"
 
 
-def _condition(scope: CopiedScope, table: str, names: Sequence[str]) -> str | None:
-    """Which rows of a table the scope's copy holds; None when it holds the table not at all."""
+def rows_held(scope: CopiedScope, *, table: str, columns: Sequence[str]) -> str | None:
+    """Which rows of a table the scope's copy holds, as a condition; None when it holds no such table.
+
+    Raises:
+        RunFailure: the table is in no class.
+    """
     if table in _WITHHELD or table == _FUNCTIONS:
         return None
     if table in _SHARED or table.startswith(f"{_SHARED_SCHEMA}."):
         return "true"
     is_publishers = scope.kind == "publisher"
-    if is_publishers and any(column in _PERSONAL for column in names):
+    if is_publishers and any(column in _PERSONAL for column in columns):
         return None
-    if set(_WINDOWED) <= set(names):
+    if set(_WINDOWED) <= set(columns):
         own = f"source_name is not distinct from {text(scope.source_name)}"
         return f"scope_kind = {text(scope.kind)} and scope_id = {text(scope.id)} and {own}"
-    if "tenant_key" in names:
+    if "tenant_key" in columns:
         return f"tenant_key = {text(scope.key)}"
-    if is_publishers and "publisher_key" in names:
+    if is_publishers and "publisher_key" in columns:
         return f"publisher_key = {text(scope.key)}"
-    if _identity(names) is not None:
-        return _BY_USE
+    if _identity(columns) is not None:
+        return BY_USE
     raise RunFailure(
         f"{table} says neither whose its rows are nor that it is shared or withheld; "
         "name it in orchestration/warehouse/scope_copy.py"
