@@ -6,11 +6,15 @@
 
 {#
     The cast comes first: on integers and decimals DuckDB rounds the interpolated value to the type
-    of the column.
+    of the column. The place of the percentile is a binary number, so that 595 comes out as
+    594.9999999999991; nine places are more than a value interpolated between stored ones has.
 #}
 {% macro duckdb__percentile_cont(value, fraction, where) -%}
-    quantile_cont(cast({{ value }} as double), {{ fraction }})
-    {%- if where %} filter (where {{ where }}){% endif %}
+    round(
+        quantile_cont(cast({{ value }} as double), {{ fraction }})
+        {%- if where %} filter (where {{ where }}){% endif %},
+        9
+    )
 {%- endmacro %}
 
 {% macro median(value, where=none) -%}
