@@ -291,6 +291,47 @@ def test_money_from_before_the_first_rate_is_unknown_in_that_currency_and_counte
         published.execute("rollback")
 
 
+def test_what_never_ended_is_open_for_a_day_and_abandoned_after_it(
+    published: duckdb.DuckDBPyConnection,
+) -> None:
+    """In the windows below: one begun 24 hours before the end, one a second later, one that ended
+    after the window, one that ended in it, and one that names no invocation."""
+    begun = {
+        "begun-1": "2023-05-09 00:00:00",
+        "begun-2": "2023-05-09 00:00:01",
+        "ended-late": "2023-05-09 23:59:59",
+        "ended": "2023-05-09 12:00:00",
+        None: "2023-05-09 13:00:00",
+    }
+    ends = {"ended-late": "2023-05-10 00:00:00", "ended": "2023-05-09 12:00:05"}
+    published.execute("begin")
+    try:
+        for fact, time, rows in (
+            ("fct_user_messages", "sent_at", begun),
+            ("fct_invocations", "responded_at", ends),
+        ):
+            for key, moment in rows.items():
+                published.execute(
+                    f"insert into core.{fact} by name (select * replace (? as invocation_key,"
+                    f" cast(? as timestamp) as {time}) from core.{fact} limit 1)",
+                    [key, moment],
+                )
+        (counts,) = _rows(
+            published,
+            "select open_invocations, abandoned_invocations"
+            " from open_invocations('platform', date '2023-05-09', date '2023-05-10')",
+        )
+        (later,) = _rows(
+            published,
+            "select open_invocations, abandoned_invocations"
+            " from open_invocations('platform', date '2023-05-09', date '2023-05-11')",
+        )
+    finally:
+        published.execute("rollback")
+    assert counts == (2, 1)
+    assert later == (0, 2)
+
+
 def _plant_tenant(landing: Path) -> None:
     rows = [
         {
