@@ -1,0 +1,52 @@
+"""A deployment loaded, built and published in this process, and questions asked of it.
+
+Belongs here: the way from a landing folder to an export's JSON. Does not belong here: extracts, and
+any expected figure.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from orchestration.ingest.load import load_landing
+from orchestration.reporting.datasets.asking import Request, ask, pose
+from orchestration.reporting.datasets.dataset import Answer
+from orchestration.reporting.datasets.registry import DATASETS
+from orchestration.reporting.documents import to_json
+from orchestration.reporting.query import Published
+from orchestration.settings import Settings
+from orchestration.state.store import StateStore
+from orchestration.warehouse.build import CurrentRun, prepare_build, publish_candidate
+from tests.support.builds import build_with_dbt
+
+
+def publish_landing(settings: Settings, *, as_of: datetime) -> None:
+    """Load, build and publish as a run does; the data tests of the build run elsewhere."""
+    report = load_landing(settings=settings, landing=settings.landing, as_of=as_of)
+    assert not [outcome.error for outcome in report.files if outcome.error]
+    store = StateStore(settings.state_file)
+    run = store.start_run(run_key="golden", command="test", as_of=as_of)
+    current = CurrentRun(settings=settings, store=store, run=run)
+    prepare_build(current, is_complete=True)
+    build_with_dbt(settings, is_full_refresh=True)
+    publish_candidate(current)
+
+
+def answer(published: Published, dataset: str, request: Request, *, as_of: datetime) -> Answer:
+    question = pose(
+        request,
+        dataset=DATASETS[dataset],
+        published=published,
+        platform_zone="UTC",
+        now=lambda: as_of,
+    )
+    return ask(DATASETS[dataset], question=question, published=published)
+
+
+def export(published: Published, dataset: str, request: Request, *, as_of: datetime) -> Any:
+    """The JSON that a user gets, its decimals as written."""
+    text = to_json(answer(published, dataset, request, as_of=as_of).document)
+    return json.loads(text, parse_float=Decimal)
