@@ -63,3 +63,11 @@ def test_secrets_do_not_show_in_the_printed_settings() -> None:
     assert "canary" not in repr(settings)
     assert settings.smtp is not None
     assert settings.smtp.password == "canary-password"
+
+
+def test_extracts_lie_in_the_state_folder_unless_the_environment_names_another_place() -> None:
+    assert Settings.from_environment({"AGENTMART_HOME": "/h"}).default_landing == "/h/landing"
+    named = {"AGENTMART_LANDING": "s3://bucket/in", "AGENTMART_S3_ENDPOINT_URL": "http://store"}
+    settings = Settings.from_environment(named)
+    assert settings.default_landing == "s3://bucket/in"
+    assert settings.s3_endpoint_url == "http://store"
