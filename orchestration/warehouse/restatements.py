@@ -47,8 +47,7 @@ def note_restatements(
     """
     connection.execute(f"attach {text(before)} as before (read_only)")
     try:
-        old = _columns(connection, "before")
-        new = _columns(connection, _catalog(connection))
+        old, new = _columns(connection)
         if ("meta", RESTATEMENTS.name) in old:
             names = ", ".join(RESTATEMENTS.columns)
             connection.execute(
@@ -185,20 +184,18 @@ def _shared_metrics(
     )
 
 
-def _columns(
-    connection: duckdb.DuckDBPyConnection, catalog: str
-) -> dict[tuple[str, str], dict[str, str]]:
-    """The types of all columns of a database, by table."""
-    found: dict[tuple[str, str], dict[str, str]] = {}
-    for schema, table, column, kind in connection.execute(
-        "select schema_name, table_name, column_name, data_type from duckdb_columns()"
-        " where database_name = ? and not internal",
-        [catalog],
+Columns = dict[tuple[str, str], dict[str, str]]
+
+
+def _columns(connection: duckdb.DuckDBPyConnection) -> tuple[Columns, Columns]:
+    """The types of all columns by table, of the publication before and of the new one. In one query: the
+    first look at an attached file's columns takes half a second, and every look looks at all files."""
+    old: Columns = {}
+    new: Columns = {}
+    for is_old, schema, table, column, kind in connection.execute(
+        "select database_name = 'before', schema_name, table_name, column_name, data_type"
+        " from duckdb_columns()"
+        " where database_name in ('before', current_database()) and not internal"
     ).fetchall():
-        found.setdefault((schema, table), {})[column] = kind
-    return found
-
-
-def _catalog(connection: duckdb.DuckDBPyConnection) -> str:
-    row = connection.execute("select current_database()").fetchone()
-    return str(row[0]) if row else ""
+        (old if is_old else new).setdefault((schema, table), {})[column] = kind
+    return old, new
