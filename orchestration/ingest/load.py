@@ -497,12 +497,12 @@ class _Run:
                 adapter=file.adapter,
                 content_sha256=content_sha256,
             )
-            if not self.objects.claim(fetched.load_id):
-                return _repeated(fetched)
-            if _is_loaded(fetched, lake=self.settings.lake):
+            is_first = self.objects.claim(fetched.load_id)
+            if not is_first or _is_loaded(fetched, lake=self.settings.lake):
                 outcome = _repeated(fetched)
             else:
                 outcome = self._load_file(fetched, part)
+            # The next load asks the ledger whether this content is loaded; if not, it fetches again.
             self.objects.remember(stored, content_sha256)
             return outcome
         finally:

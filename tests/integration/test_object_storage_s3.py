@@ -138,12 +138,17 @@ def test_an_object_whose_load_was_lost_is_fetched_again(
     assert statuses(load_url(settings, f"s3://{bucket}/extracts")) == dict.fromkeys(FILES, NEW)
 
 
-def test_equal_objects_are_loaded_once(server: S3Server, bucket: str, settings: Settings) -> None:
+def test_equal_objects_are_loaded_once_and_none_is_fetched_again(
+    server: S3Server, bucket: str, settings: Settings
+) -> None:
     for number in range(6):
         server.put(bucket, f"publishers/{number}.ndjson", FILES["publishers/a.ndjson"])
     report = load_url(settings, f"s3://{bucket}")
     assert sorted(outcome.status for outcome in report.files) == [NEW] + [REPEATED] * 5
     assert len(landed(settings, "publishers")) == 1
+    fetched = server.fetched()
+    assert {outcome.status for outcome in load_url(settings, f"s3://{bucket}").files} == {REPEATED}
+    assert server.fetched() == fetched
 
 
 def test_a_source_may_lie_in_a_bucket_beside_a_landing_folder(
