@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestration.settings import Settings
+from orchestration.warehouse.lock import lock_if_free
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -52,4 +53,18 @@ def open_instance(settings: Settings) -> DagsterInstance:
         cursor.execute("pragma synchronous = off")
         cursor.close()
 
-    return DagsterInstance.from_config(str(settings.dagster_home))
+    instance = DagsterInstance.from_config(str(settings.dagster_home))
+    _free_abandoned_slots(instance, settings)
+    return instance
+
+
+def _free_abandoned_slots(instance: DagsterInstance, settings: Settings) -> None:
+    """Take the slots of Dagster's pool from runs that were killed, for which every other would wait for ever.
+
+    Whoever works in the pool holds the warehouse lock, which the operating system frees when its owner dies.
+    """
+    with lock_if_free(settings.lock_file) as is_free:
+        storage = instance.event_log_storage
+        if is_free and storage.supports_global_concurrency_limits:
+            for run_id in storage.get_concurrency_run_ids():
+                storage.free_concurrency_slots_for_run(run_id)

@@ -32,3 +32,16 @@ def exclusive_lock(path: Path, *, on_wait: Callable[[str], object]) -> Iterator[
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+@contextmanager
+def lock_if_free(path: Path) -> Iterator[bool]:
+    """Hold the lock if nobody has it; False, without waiting, if a process has."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True

@@ -94,7 +94,9 @@ def build_with_dbt(
         outcome = dbtRunner().invoke([*arguments, *extent])
     # dbt keeps the file open until its process ends; closed, it is whole and can be copied.
     DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
-    assert outcome.success, outcome.exception or outcome.result
+    assert outcome.exception is None, outcome.exception
+    bad = [f"{one.node.name}: {one.message}" for one in outcome.result if one.status == "error"]  # type: ignore[union-attr]
+    assert outcome.success, bad
 
 
 @contextmanager

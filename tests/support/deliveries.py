@@ -50,18 +50,20 @@ class Delivered:
 @dataclass(frozen=True)
 class Delivery:
     """How one delivery comes: hours since the one before, the format of its files and in how many files each
-    stream is, and whether the run after it was published."""
+    stream is, whether the run after it was published, and whether small
+    lake files were merged before it."""
 
     hours_later: int
     format: str
     files: int
     is_reversed: bool
     is_published: bool
+    is_compacted: bool = False
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """Rows and their deliveries; the last one is always published."""
+    """Rows and their deliveries."""
 
     rows: tuple[Delivered, ...]
     deliveries: tuple[Delivery, ...]
@@ -334,6 +336,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         files=st.sampled_from([1, 1, 2]),
         is_reversed=st.booleans(),
         is_published=st.sampled_from([True, True, True, False]),
+        is_compacted=st.sampled_from([False, False, True]),
     )
     return Scenario(tuple(rows), tuple(draw(st.tuples(*[deliveries] * count))))
 

@@ -6,10 +6,12 @@ Belongs here: what is compared with what. Does not belong here: how often it is 
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
+from orchestration.ingest.compaction import compact_lake
 from orchestration.settings import Settings
 from tests.support.builds import (
     RecordedBuilds,
@@ -41,9 +43,9 @@ _ABOUT_ARRIVAL = (
 def record(home: Path) -> tuple[Settings, RecordedBuilds]:
     """What dbt does for a row of every stream, then for another of each; and the deployment it built."""
     settings, scenario = Settings(home=home, threads=2), every_stream_twice()
-    _deliver(settings, scenario, 0)
+    _arrive(settings, scenario, 0, as_of=AS_OF)
     builds = record_builds(
-        settings, deliver_more=lambda: _deliver(settings, scenario, 1), as_of=AS_OF
+        settings, deliver_more=lambda: _arrive(settings, scenario, 1, as_of=AS_OF), as_of=AS_OF
     )
     return settings, builds
 
@@ -59,8 +61,7 @@ def assert_increments_equal_full_refresh(
         closing(Replayed(builds, settings)) as whole,
     ):
         for number, as_of in enumerate(times):
-            write_delivery(settings, scenario, number)
-            load_landed(settings, as_of=as_of)
+            _arrive(settings, scenario, number, as_of=as_of)
             increments.run(
                 as_of=as_of,
                 is_published=scenario.deliveries[number].is_published,
@@ -77,8 +78,7 @@ def assert_arrival_does_not_matter(builds: RecordedBuilds, scenario: Scenario, h
     """The rows as delivered, built in full, against each row landed once, in one file per stream."""
     delivered, at_once = Settings(home=home / "a", threads=2), Settings(home=home / "b", threads=2)
     for number, as_of in enumerate(scenario.times()):
-        write_delivery(delivered, scenario, number)
-        load_landed(delivered, as_of=as_of)
+        _arrive(delivered, scenario, number, as_of=as_of)
     write_at_once(at_once, scenario)
     load_landed(at_once, as_of=AS_OF)
     with (
@@ -100,7 +100,7 @@ def replay(builds: RecordedBuilds, home: Path) -> Replayed:
     settings, scenario = Settings(home=home, threads=2), every_stream_twice()
     replayed = Replayed(builds, settings)
     for number in range(2):
-        _deliver(settings, scenario, number)
+        _arrive(settings, scenario, number, as_of=AS_OF)
         replayed.run(as_of=AS_OF)
     return replayed
 
@@ -132,6 +132,8 @@ def _difference(
     return "\n".join([f"{table} ({', '.join(columns)})", *rows])
 
 
-def _deliver(settings: Settings, scenario: Scenario, number: int) -> None:
+def _arrive(settings: Settings, scenario: Scenario, number: int, *, as_of: datetime) -> None:
     write_delivery(settings, scenario, number)
-    load_landed(settings, as_of=AS_OF)
+    load_landed(settings, as_of=as_of)
+    if scenario.deliveries[number].is_compacted:
+        compact_lake(settings.lake, most_files=1)
