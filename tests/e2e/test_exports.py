@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from orchestration.reporting.catalogue import metrics_with_series
 from orchestration.reporting.datasets.asking import Request, ask, pose
 from orchestration.reporting.datasets.dataset import Answer
 from orchestration.reporting.datasets.registry import DATASETS
@@ -25,6 +26,7 @@ from orchestration.settings import Settings
 from tests.e2e.conftest import AS_OF, DeploymentUnderTest
 from tests.support.questions import shape_of
 from tests.support.schemas import schema_errors
+from tests.support.shapes import differences, shaped_datasets
 
 _AS_OF = datetime.fromisoformat(AS_OF)
 _COMPANY_HEADER = (
@@ -110,11 +112,34 @@ def test_every_dataset_answers_for_every_scope_it_is_made_for(
         request = Request(scope=scopes[kind], period=period, metric=metric)
         answer = _answer(published, name, request)
         document: Any = json.loads(to_json(answer.document))
-        if not isinstance(document, list):
-            fields = [key for key in document if key != "extra"]
-            listed = "agent_types" in document
-            assert fields == (["period_days", "agent_types"] if listed else shape_of(name))
+        if name in shaped_datasets():
+            assert differences(name, answer.document) == []
+        else:
+            assert [key for key in document if key != "extra"] == shape_of(name)
         assert all(to_csv(table).endswith("\r\n") for table in answer.tables)
+
+
+def test_every_metric_with_a_series_is_a_column_of_its_summary(published: Published) -> None:
+    columns: dict[str, set[str]] = {}
+    for metric in metrics_with_series().values():
+        if metric.function not in columns:
+            (row,) = published.rows(
+                f"from {metric.function}('platform', date '2026-02-01', date '2026-03-01')"
+            )
+            columns[metric.function] = set(row)
+        assert metric.column in columns[metric.function], metric.key
+
+
+@pytest.mark.parametrize(("bucket", "points"), [("day", 28), ("week", 5)])
+def test_the_buckets_of_a_count_add_up_to_the_period(
+    published: Published, tenant: str, publisher: str, bucket: str, points: int
+) -> None:
+    for scope in ("platform", f"tenant:{tenant}", f"publisher:{publisher}"):
+        asked = {"scope": scope, "metric": "total_tokens", "period": "2026-02", "time_zone": "UTC"}
+        parts = _export(published, "series", bucket=bucket, **asked)["points"]
+        (whole,) = _export(published, "series", bucket="month", **asked)["points"]
+        assert len(parts) == points
+        assert sum(part["value"] for part in parts) == whole["value"] > 0
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/New_York"])
