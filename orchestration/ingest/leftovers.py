@@ -68,7 +68,8 @@ def source_metadata(
         known = sql.text_list(field.name for field in stream.properties)
         inner = f"list_concat(unknown_members(object_text, {known}), {_misfits(stream)})"
         pairs.append(
-            f"case when has_object then {{'name': {sql.text(stream.properties_field)}, "
+            "case when has_object and (is_suspect or object_text is not null) "
+            f"then {{'name': {sql.text(stream.properties_field)}, "
             f"'value': members_text({inner})::json}} end"
         )
     if not pairs:

@@ -246,6 +246,7 @@ def _open_csv(connection: duckdb.DuckDBPyConnection, unit: Unit, *, adapter: Ada
         adapter=adapter,
         source="select rowid + 1 as row_number, * from raw_table",
         types=dict.fromkeys(unit.csv_columns, "VARCHAR"),
+        members={},
     )
 
 
@@ -253,8 +254,7 @@ def _open_parquet(
     connection: duckdb.DuckDBPyConnection, unit: Unit, *, adapter: Adapter
 ) -> RawRows:
     path = sql.text(str(unit.path))
-    described = connection.execute(f"describe select * from read_parquet({path})").fetchall()
-    types = {str(column[0]): str(column[1]) for column in described}
+    types = _described(connection, f"select * from read_parquet({path})")
     last = f" and file_row_number < {unit.last_row}" if unit.last_row is not None else ""
     columns = ", ".join(sql.name(column) for column in types)
     source = (
@@ -262,7 +262,20 @@ def _open_parquet(
         f"from read_parquet({path}, file_row_number = true) "
         f"where file_row_number >= {unit.first_row - 1}{last}"
     )
-    return _open_table(connection, unit, adapter=adapter, source=source, types=types)
+    inner = adapter.raw_object
+    members = {}
+    if inner and types.get(inner, "").startswith("STRUCT"):
+        members = _described(
+            connection, f"select unnest({sql.name(inner)}) from read_parquet({path})"
+        )
+    return _open_table(
+        connection, unit, adapter=adapter, source=source, types=types, members=members
+    )
+
+
+def _described(connection: duckdb.DuckDBPyConnection, select: str) -> dict[str, str]:
+    described = connection.execute(f"describe {select}").fetchall()
+    return {str(column[0]): str(column[1]) for column in described}
 
 
 def _open_table(
@@ -272,24 +285,40 @@ def _open_table(
     adapter: Adapter,
     source: str,
     types: dict[str, str],
+    members: dict[str, str],
 ) -> RawRows:
-    """Views over rows that come as named columns."""
+    """Views over rows that come as named columns.
+
+    Args:
+        members: name and type of the members of the adapter's raw object, where it is a column of
+            that structure; their values then need no reading of text.
+    """
     outputs, found = ["row_number"], {"row_number": "BIGINT"}
     used: set[str] = set()
     inner = adapter.raw_object
     object_type = types.get(inner) if inner else None
     for field in adapter.raw_fields:
         value, value_type = _table_value(field, types=types)
+        if len(field.path) == 2 and field.path[0] == inner and field.path[1] in members:
+            value = f"{sql.name(inner)}.{sql.name(field.path[1])}"
+            value_type = members[field.path[1]]
         used.add(field.path[0] if field.path[0] in types else field.column)
         outputs.append(f"{value} as {sql.name(field.column)}")
         found[field.column] = value_type
     if inner and object_type:
         text = _object_text(inner, object_type=object_type)
-        outputs.append(f"{text} as object_text")
-        outputs.append(
-            f"coalesce(case when json_valid({text}) then json_type({text}) = 'OBJECT' end, false) "
-            "as has_object"
+        has_object = (
+            f"coalesce(case when json_valid({text}) then json_type({text}) = 'OBJECT' end, false)"
         )
+        if members:
+            has_object = f"{sql.name(inner)} is not null"
+            known = {field.path[1] for field in adapter.raw_fields if field.path[0] == inner}
+            unknown = [name for name in members if name not in known]
+            pairs = ", ".join(
+                f"{sql.text(name)}, {sql.name(inner)}.{sql.name(name)}" for name in unknown
+            )
+            text = f"json_object({pairs})::varchar" if unknown else "null::varchar"
+        outputs += [f"{text} as object_text", f"{has_object} as has_object"]
         found |= {"object_text": "VARCHAR", "has_object": "BOOLEAN"}
     if adapter.is_native:
         for column, column_type in types.items():
