@@ -390,7 +390,8 @@
     select
         month_fees.window_key,
         sum({{ exact_divide_money(
-            'month_fees.fee_usd', days_between('month_fees.first_of_month', date_add_months('month_fees.first_of_month', 1))
+            'month_fees.fee_usd',
+            days_between('month_fees.first_of_month', date_add_months('month_fees.first_of_month', 1))
         ) }}) as platform_fee_usd
     from month_fees
     group by month_fees.window_key
