@@ -257,7 +257,7 @@ def _health(figures: Figures, summary: Row) -> dict[str, Json]:
         "peak_at": instant(row["peak_minute_at"]),
         "capacity_rpm": row["capacity_rpm"],
         "capacity_utilisation": half_up(row["capacity_utilisation"], 4),
-        "extra": health_now(figures, summary, row),
+        "extra": health_now(figures, summary=summary, health=row),
     }
 
 

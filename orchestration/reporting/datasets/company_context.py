@@ -82,7 +82,7 @@ def beside(question: Question, figures: Figures) -> dict[str, Json]:
     }
 
 
-def health_now(figures: Figures, summary: Row, health: Row) -> dict[str, Json]:
+def health_now(figures: Figures, *, summary: Row, health: Row) -> dict[str, Json]:
     """Health by the clock, up to the as-of time (FL-037, FL-068..076), and words for figures."""
     standards = read_standards()
     now, today = only_row(figures, "health_5m"), only_row(figures, "health_today")
