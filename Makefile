@@ -24,6 +24,7 @@ help:
 	@echo 'make test   everything: check, and the integration, contract and end-to-end tests'
 	@echo 'make check  the fast half: format, lint, types, SQL, YAML, conventions, unit tests'
 	@echo 'make soak   the long forms of the random tests: deliveries, kills, noise (hours)'
+	@echo 'make bench  ingestion beside other tools, into tests/benchmarks/RESULTS.md (EVENTS=10000000 REPEATS=3)'
 	@echo 'make clean  remove the environment and caches; data/ stays'
 
 .PHONY: run
@@ -76,9 +77,23 @@ lint-yaml:
 test-fast:
 	@$(BIN)/pytest -q -n 4 tests/conventions tests/unit
 
+# The other tools are never part of the product's environment or of its lock.
+BENCH_VENV := .venv-bench
+EVENTS ?= 10000000
+REPEATS ?= 3
+
+.PHONY: bench
+bench: $(VENV)/.installed $(BENCH_VENV)/.installed
+	$(BIN)/python -m tests.benchmarks.ingest.measure --events $(EVENTS) --repeats $(REPEATS)
+
+$(BENCH_VENV)/.installed: tests/benchmarks/requirements.lock
+	$(BIN)/uv venv --quiet --clear --python "$(PYTHON)" $(BENCH_VENV)
+	$(BIN)/uv pip sync --quiet --python $(BENCH_VENV)/bin/python --require-hashes tests/benchmarks/requirements.lock
+	@touch $@
+
 .PHONY: clean
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis soak.xml dbt_project/target dbt_project/logs
+	rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis soak.xml dbt_project/target dbt_project/logs
 
 # The last step parses the dbt project, which the first run would otherwise wait 10 s for.
 # uv builds the environment in seconds where pip takes minutes. It is itself installed from the lock, checked by
