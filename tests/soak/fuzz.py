@@ -25,5 +25,8 @@ def test_a_million_lines_of_noise_are_landed_or_quarantined_every_one(
         home = tmp_path / f"round-{number}"
         total += load_noise(home, seed=f"soak {number}", lines_per_file=LINES_PER_FILE)
         shutil.rmtree(home)
+    assert total.rows_landed > LINES / 4
+    assert total.rows_quarantined > LINES / 4
+    assert total.refused_files < total.files / 5
     for name, value in vars(total).items():
         record_property(name, value)
