@@ -78,13 +78,13 @@ test-fast:
 	@$(BIN)/pytest -q -n 4 tests/conventions tests/unit
 
 # The other tools are never part of the product's environment or of its lock.
-BENCH_VENV := .venv-bench
+BENCH_VENV := $(VENV)/bench
 EVENTS ?= 10000000
 REPEATS ?= 3
 
 .PHONY: bench
 bench: $(VENV)/.installed $(BENCH_VENV)/.installed
-	$(BIN)/python -m tests.benchmarks.ingest.measure --events $(EVENTS) --repeats $(REPEATS)
+	$(BIN)/python -m tests.benchmarks.ingest.measure --events $(EVENTS) --repeats $(REPEATS) --date "$$(date +%F)"
 
 $(BENCH_VENV)/.installed: tests/benchmarks/requirements.lock
 	$(BIN)/uv venv --quiet --clear --python "$(PYTHON)" $(BENCH_VENV)
@@ -93,7 +93,7 @@ $(BENCH_VENV)/.installed: tests/benchmarks/requirements.lock
 
 .PHONY: clean
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis soak.xml dbt_project/target dbt_project/logs
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis soak.xml dbt_project/target dbt_project/logs
 
 # The last step parses the dbt project, which the first run would otherwise wait 10 s for.
 # uv builds the environment in seconds where pip takes minutes. It is itself installed from the lock, checked by

@@ -2,7 +2,7 @@
 
 Belongs here: processes, medians, the report. Does not belong here: what is run (contenders.py).
 
-    python -m tests.benchmarks.ingest.measure --events 10000000 --repeats 3
+    python -m tests.benchmarks.ingest.measure --events 10000000 --repeats 3 --date 2026-03-01
 
 A contender whose package the peers' environment lacks is left out of the table.
 """
@@ -20,7 +20,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -141,7 +140,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=10_000_000)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--peers", type=Path, default=_ROOT / ".venv-bench" / "bin" / "python")
+    parser.add_argument("--peers", type=Path, default=_ROOT / ".venv" / "bench" / "bin" / "python")
+    parser.add_argument("--date", required=True, help="shown above the table")
     parser.add_argument("--without", nargs="*", default=[], choices=_PEERS)
     options = parser.parse_args()
     tools = ["floor", "ours"]
@@ -166,10 +166,10 @@ def main() -> None:
     text = _RESULTS.read_text(encoding="utf-8")
     before, after = text.split(_TABLE_BEGINS)[0], text.split(_TABLE_ENDS)[1]
     about = (
-        f"{options.events:,} events, median of {options.repeats}, {datetime.now(UTC):%Y-%m-%d}; "
+        f"{options.events:,} events, median of {options.repeats}, {options.date}; "
         f"{_machine()}; load before the run {load_before:.1f}; Python {platform.python_version()}, "
-        f"DuckDB {duckdb.__version__}. Command: `make bench EVENTS={options.events} "
-        f"REPEATS={options.repeats}`."
+        f"DuckDB {duckdb.__version__}. Command: `python -m tests.benchmarks.ingest.measure "
+        f"{' '.join(sys.argv[1:])}`."
     )
     _RESULTS.write_text(
         f"{before}{_TABLE_BEGINS}\n\n{about}\n\n{table(results)}\n\n{_TABLE_ENDS}{after}",
