@@ -432,7 +432,7 @@ def test_a_tenant_without_data_has_zeros_and_unknowns(
         (("series", "--metric", "dau", "--bucket", "hour"), ("dau", "day, week or month")),
         (("task-performance", "--metric", "speed"), ("'speed'", "duration", "error_rate")),
         (("task-usage", "--metric", "duration"), ("--metric duration", "task-usage")),
-        (("task-costs", "--currency", "XXX"), ("'XXX'", "EUR, GBP, USD")),
+        (("task-costs", "--currency", "QQQ"), ("'QQQ'", "EUR, GBP, USD")),
         (("task-usage", "--scope", "publisher:maker"), ("task-usage", "platform or tenant:ID")),
         (("task-usage", "--period", "fortnight"), ("'fortnight'", "month")),
         (("task-usage", "--tz", "Mars/Base"), ("'Mars/Base'", "IANA")),
