@@ -18,7 +18,7 @@ from orchestration.warehouse import duckdb as engine
 from orchestration.warehouse.manifest import published_tables as tables_to_publish
 from orchestration.warehouse.manifest import read_manifest
 from tests.e2e.conftest import AS_OF, DeploymentUnderTest
-from tests.support.disk import files_up_to
+from tests.support.disk import COMPILE_NOTHING, files_up_to
 from tests.support.kills import published_tables
 from tests.support.landing import VALID_ROWS
 
@@ -38,7 +38,7 @@ def test_a_build_onto_a_full_disk_says_so_and_the_next_run_publishes(tmp_path: P
         folder.mkdir(parents=True)
         (folder / "rows.ndjson").write_text(json.dumps(row) + "\n")
     with files_up_to(_WAREHOUSE_DOES_NOT_FIT):
-        filled = deployment("run", "--as-of", AS_OF)
+        filled = deployment("run", "--as-of", AS_OF, **COMPILE_NOTHING)
     assert filled.exit_code == 1
     complaint = _complaint(filled.stderr)
     assert str(deployment.home) in complaint
@@ -73,7 +73,7 @@ def test_a_report_onto_a_full_disk_says_so_and_leaves_no_half_file(
     out = own_deployment.home / "made"
     arguments = ("report", "weekly", "--as-of", AS_OF, "--format", "json", "--out", str(out))
     with files_up_to(500):
-        filled = own_deployment(*arguments)
+        filled = own_deployment(*arguments, **COMPILE_NOTHING)
     assert filled.exit_code == 1
     assert "full" in _complaint(filled.stderr)
     assert [path for path in out.rglob("*") if path.is_file()] == []
