@@ -320,8 +320,8 @@ def publisher_dashboard(facts: Facts, question: Question) -> Document:
 
 
 def _per_tenant(net: Decimal | None, tenants: int) -> Number | None:
-    """0.0 without tenants (MP-045); unknown revenue stays unknown."""
-    return ratio(net, tenants) if tenants or net is None else 0
+    """0.0 without tenants (MP-045)."""
+    return ratio(net, tenants) if tenants else 0
 
 
 def _invocations_trend(facts: Facts, question: Question) -> Json:
@@ -428,7 +428,7 @@ def _talk_series(
 ) -> Json:
     """By hour up to two whole days, else by day (RO-053); rounded to 2 places (RO-049)."""
     window = question.window
-    whole_days = (window.end - window.start) // timedelta(days=1)
+    whole_days = window.length // timedelta(days=1)
     return [
         {
             "timestamp": _stamp(began, window),
@@ -487,7 +487,7 @@ def marketplace_overview(facts: Facts, question: Question) -> Document:
     scope, window = question.scope, question.window
     money = revenue.money(facts, scope, window)
     active = revenue.active_tenants(facts, scope, window)
-    before = revenue.active_tenants(facts, scope, revenue.whole_previous(window))
+    before = revenue.active_tenants(facts, scope, revenue.compared_with(window))
     stayed = ratio(len(active & before), len(before))
     answers = usage.within(facts.answers, scope, window)
     return {

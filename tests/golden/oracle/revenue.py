@@ -142,15 +142,11 @@ def _months(first: date, last: date) -> list[date]:
     return months
 
 
-def whole_previous(window: Window) -> Window:
-    """The whole period before, also for an open one (D-12)."""
-    if window.unit is None:
+def compared_with(window: Window) -> Window:
+    """The period before; for a month the whole one, also while the month is open (D-12)."""
+    if window.unit != "month":
         return window.previous()
-    first = start_of(window.unit, window.first - timedelta(days=1))
+    first = start_of("month", window.first - timedelta(days=1))
     return Window(
-        first=first,
-        after=window.first,
-        zone=window.zone,
-        as_of=window.as_of,
-        unit=window.unit,
+        first=first, after=window.first, zone=window.zone, as_of=window.as_of, unit="month"
     )

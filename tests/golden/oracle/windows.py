@@ -71,6 +71,14 @@ class Window:
         return max(self.start, min(whole_end, self.cut_at or self.as_of))
 
     @property
+    def length(self) -> timedelta:
+        """On the wall clock: a local day is one, however many hours it has."""
+        zone = ZoneInfo(self.zone)
+        return self.end.astimezone(zone).replace(tzinfo=None) - self.start.astimezone(zone).replace(
+            tzinfo=None
+        )
+
+    @property
     def is_partial(self) -> bool:
         return self.end < instant(self.after, self.zone)
 
