@@ -24,10 +24,10 @@ from orchestration.settings import Settings
 from tests.support.landing import VALID_ROWS, csv_bytes, ndjson, put, put_with_duckdb
 
 AS_OF = datetime(2026, 3, 10, 12, tzinfo=UTC)
-DAYS_PER_GROUP = 5
+DAYS_PER_GROUP = 7
 # The last group reaches past the as-of time of early runs.
 FIRST_DAY = date(2026, 1, 27)
-MOST_GROUPS = 9
+MOST_GROUPS = 6
 
 NATIVE, MIRROR = "native", "mirror"
 # A second source with the same ids, so that nothing is joined across sources.
@@ -94,7 +94,7 @@ class _Group:
     def __init__(self, number: int) -> None:
         self._number = number
         first = FIRST_DAY + timedelta(days=number * DAYS_PER_GROUP)
-        self._days = [first + timedelta(days=day) for day in range(4)]
+        self._days = [first + timedelta(days=day) for day in range(6)]
         self.moments = [f"{day}T{time}Z" for day in self._days for time in _TIMES]
 
     def ids(self, letter: str, count: int) -> list[str]:
@@ -103,14 +103,25 @@ class _Group:
     def maybe(self, letter: str, count: int) -> list[str | None]:
         return [None, *self.ids(letter, count)]
 
+    def known_agents(self) -> list[dict[str, Any]]:
+        """The agents as they were before everything: else any row of theirs may change all their days."""
+        return [
+            {
+                "agent_id": agent,
+                "agent_name": "Ada",
+                "agent_type_id": self.ids("type", 2)[0],
+                "publisher_id": self.ids("publisher", 2)[0],
+                "updated_at": "2026-01-01T00:00:00Z",
+            }
+            for agent in self.ids("agent", 3)
+        ]
+
     def rows(self) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
         streams = self._streams()
         weighted = [
             name
             for name in streams
-            for _ in range(
-                {"agent_events": 12, "llm_calls": 5, "tasks": 3, "agents": 3}.get(name, 1)
-            )
+            for _ in range({"agent_events": 12, "llm_calls": 5, "tasks": 3}.get(name, 1))
         ]
         return st.sampled_from(weighted).flatmap(
             lambda name: streams[name].map(lambda row: (name, row))
@@ -319,6 +330,12 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     which = st.integers(0, count - 1)
     for number in range(draw(st.integers(1, MOST_GROUPS))):
         group = _Group(MOST_GROUPS - 1 - number)
+        if draw(st.sampled_from([True, True, True, False])):
+            rows += [
+                Delivered("agents", row, (0,), source)
+                for row in group.known_agents()
+                for source in (NATIVE, MIRROR)
+            ]
         drawn = st.tuples(
             group.rows(),
             st.lists(which, min_size=1, max_size=2, unique=True),
