@@ -159,6 +159,7 @@
             ['agent_messages', 'completed_count', 'errored_count', 'response_time_count'], 'agent_messages'
         ) }},
         agent_messages.message_error_rate,
+        {{ safe_divide('agent_messages.completed_count', 'agent_messages.agent_messages') }} as message_success_rate,
         agent_messages.avg_response_time_ms,
         agent_messages.p50_response_time_ms,
         agent_messages.p95_response_time_ms,
