@@ -22,6 +22,7 @@ _PLACES = {
     "min_instances",
     "months_since",
     "day_count",
+    "metric_order",
     "window_s",
 }
 _OBSERVATIONS_BEHIND_A_METRIC = {
@@ -66,6 +67,41 @@ _A_TENANTS_OWN_SETTINGS = {
     "displaced_share",
     "receptionist_cost_usd_month",
 }
+# What a projection is from and between what it may lie; the projection itself is a metric.
+_OF_A_FORECAST = {
+    "coming_month_cost_usd_high",
+    "coming_month_cost_usd_low",
+    "coming_month_days",
+    "coming_month_tokens_high",
+    "coming_month_tokens_low",
+    "history_days",
+    "month_days",
+    "month_elapsed_days",
+    "previous_weekly_cost_usd",
+    "previous_weekly_tokens",
+}
+# Two versions beside each other are about any metric; `metric` beside these names it.
+_OF_AN_EXPERIMENT = {
+    "a_better_metrics",
+    "answers_a",
+    "answers_b",
+    "b_better_metrics",
+    "compared_metrics",
+    "difference",
+    "difference_high",
+    "difference_low",
+    "mixed_users",
+    "observations_a",
+    "observations_b",
+    "observed_split_a",
+    "planned_split_a",
+    "run_days",
+    "split_chi_square",
+    "users_a",
+    "users_b",
+    "value_a",
+    "value_b",
+}
 # One finding is about any metric; `metric` beside these names it.
 _OF_A_FINDING = {"baseline", "sample_size", "threshold", "value"}
 _NO_METRICS = (
@@ -75,6 +111,8 @@ _NO_METRICS = (
     | _WHAT_A_METRIC_IS_COMPARED_WITH
     | _A_TENANTS_OWN_SETTINGS
     | _OF_A_FINDING
+    | _OF_A_FORECAST
+    | _OF_AN_EXPERIMENT
 )
 
 

@@ -200,6 +200,21 @@
             'description': 'One row per source, stream and reason of the scope, whatever the span: rows that were refused.',
         },
         {
+            'name': 'usage_forecast',
+            'summary_sql': usage_forecast_sql('requested_windows'),
+            'description': 'One row: what tokens and cost come to after the span, and the month so far against its budget.',
+        },
+        {
+            'name': 'experiments',
+            'summary_sql': experiments_sql('requested_windows'),
+            'description': 'One row per experiment that ran in the span: how its traffic split, and the verdict.',
+        },
+        {
+            'name': 'experiment_metrics',
+            'summary_sql': experiment_metrics_sql('requested_windows'),
+            'description': 'One row per experiment that ran in the span and metric: both versions, their difference and its interval.',
+        },
+        {
             'name': 'insights',
             'summary_sql': insights_sql('requested_windows'),
             'description': 'One row per finding of insights.insights whose evidence falls into the span.',

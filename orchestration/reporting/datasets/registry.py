@@ -18,10 +18,12 @@ from orchestration.reporting.datasets.compliance import (
 from orchestration.reporting.datasets.daily_summary import DAILY_SUMMARY
 from orchestration.reporting.datasets.data_quality import DATA_QUALITY
 from orchestration.reporting.datasets.dataset import Dataset
+from orchestration.reporting.datasets.experiments import EXPERIMENTS
 from orchestration.reporting.datasets.feedback import (
     FEEDBACK_BY_AGENT_TYPE,
     FEEDBACK_SUMMARY,
 )
+from orchestration.reporting.datasets.forecast import FORECAST
 from orchestration.reporting.datasets.insights import INSIGHTS
 from orchestration.reporting.datasets.marketplace_overview import MARKETPLACE_OVERVIEW
 from orchestration.reporting.datasets.publisher_dashboard import PUBLISHER_DASHBOARD
@@ -58,6 +60,8 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
             DAILY_SUMMARY,
             SERIES,
             INSIGHTS,
+            FORECAST,
+            EXPERIMENTS,
             DATA_QUALITY,
         )
     }
