@@ -48,10 +48,10 @@ from orchestration.ingest.pieces import PieceResult, PieceTask, run_piece
 from orchestration.ingest.progress import FileCount, LoadProgress, ProgressCount
 from orchestration.ingest.publishing import keep_refused_rows, land_rows
 from orchestration.ingest.replay import replay_due_rows
-from orchestration.ingest.small_files import run_small_file
+from orchestration.ingest.small_files import is_small, run_small_file, run_small_files
 from orchestration.ingest.sources import read_sources
 from orchestration.ingest.splitting import Prepared, prepare
-from orchestration.ingest.worker import WorkerPool, worker_pool
+from orchestration.ingest.worker import Worker, WorkerPool, worker_pool
 from orchestration.ingest.wrong_stream import explain_wrong_stream
 from orchestration.settings import Settings
 
@@ -59,6 +59,11 @@ NEW, REPEATED, FAILED, REPLAYED = "new", "repeated", "failed", "replayed"
 
 # What a killed load has read of objects and not noted is fetched again.
 _REMEMBERED_AT_ONCE = 500
+# Small files that are read together: few enough that every thread has some, and that what is read
+# of them is small.
+_MOST_FILES_TOGETHER = 100
+_MOST_BYTES_TOGETHER = 16_000_000
+_BYTES_OF_FILE_READ_TOGETHER = 1_000_000
 # While objects are fetched the processors wait, so more files than threads are under way.
 _FETCHES_PER_THREAD = 2
 
@@ -263,13 +268,13 @@ def load_landing(
                     files=len(new_files),
                     size_bytes=sum(file.candidate.size_bytes for file in new_files),
                 )
-                # The largest first, so that no thread is left alone with one at the end.
-                new_files.sort(key=lambda file: -file.candidate.size_bytes)
+                groups = _read_together(new_files, threads=settings.threads)
                 try:
                     for future in as_completed(
-                        [file_threads.submit(run.load, file) for file in new_files]
+                        [file_threads.submit(run.load, group) for group in groups]
                     ):
-                        record(future.result())
+                        for outcome in future.result():
+                            record(outcome)
                 finally:
                     run.objects.keep_memory()
     except (OSError, duckdb.Error) as error:
@@ -346,6 +351,14 @@ class _NewFile:
     load_id: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _ReadFile:
+    """A small file that was read together with others."""
+
+    prepared: Prepared
+    result: PieceResult
+
+
 def _new_files(
     candidates: Sequence[Candidate],
     *,
@@ -374,6 +387,44 @@ def _new_files(
         else:
             seen.add(file.load_id)
             yield file
+
+
+def _read_together(files: Sequence[_NewFile], *, threads: int) -> list[Sequence[_NewFile]]:
+    """The files in groups: small ones of one stream together, every other alone.
+
+    What becomes of a file does not depend on its group.
+    """
+    alone: list[Sequence[_NewFile]] = []
+    small: dict[str, list[_NewFile]] = {}
+    for file in files:
+        if _is_read_with_others(file):
+            small.setdefault(file.adapter.sections[0].stream.name, []).append(file)
+        else:
+            alone.append((file,))
+    # The largest first, so that no thread is left alone with one at the end.
+    alone.sort(key=lambda group: -group[0].candidate.size_bytes)
+    groups: list[Sequence[_NewFile]] = []
+    for of_stream in small.values():
+        most = min(_MOST_FILES_TOGETHER, -(-len(of_stream) // threads))
+        group: list[_NewFile] = []
+        size = 0
+        for file in of_stream:
+            if len(group) == most or size + file.candidate.size_bytes > _MOST_BYTES_TOGETHER:
+                groups.append(group)
+                group, size = [], 0
+            group.append(file)
+            size += file.candidate.size_bytes
+        groups.append(group)
+    return [*alone, *groups]
+
+
+def _is_read_with_others(file: _NewFile) -> bool:
+    return (
+        file.adapter.is_native
+        and file.candidate.stored is None
+        and file.candidate.size_bytes <= _BYTES_OF_FILE_READ_TOGETHER
+        and landing_files.format_of(file.candidate.path)[0] in ("lines", "json")
+    )
 
 
 def _identified(candidate: Candidate, *, adapter: Adapter, content_sha256: str) -> _NewFile:
@@ -472,21 +523,75 @@ class _Run:
     count: ProgressCount
     timer: Callable[[], float]
 
-    def load(self, file: _NewFile) -> FileOutcome:
+    def load(self, files: Sequence[_NewFile]) -> list[FileOutcome]:
+        """Load the files of a group."""
+        if len(files) == 1:
+            return [self._load_counted(files[0])]
         started = self.timer()
+        folder = self.staging / uuid.uuid4().hex
+        try:
+            read = self._read_small(files, folder=folder)
+            shared = (self.timer() - started) / len(files)
+            return [
+                self._load_counted(file, read=read.get(file.load_id), seconds_before=shared)
+                for file in files
+            ]
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _read_small(self, files: Sequence[_NewFile], *, folder: Path) -> dict[str, _ReadFile]:
+        """What could be read of some files together, by their load; the others are read alone."""
+        prepared: dict[str, Prepared] = {}
+        tasks: list[PieceTask] = []
+        size = 0
+        with self.pool.worker() as worker:
+            for file in files:
+                try:
+                    known = self._prepare(file, worker=worker)
+                except (UnusableFile, OSError, duckdb.Error):
+                    # Reading it alone says what is wrong.
+                    continue
+                task = self._tasks(file, known)[0]
+                if len(known.units) > 1 or not is_small(task):
+                    continue
+                # Compressed files may hold far more than their size.
+                size += task.unit.path.stat().st_size
+                if size <= _MOST_BYTES_TOGETHER:
+                    prepared[file.load_id] = known
+                    tasks.append(task)
+            results = run_small_files(tasks, folder=folder, worker=worker) if tasks else []
+        return {
+            task.load_id: _ReadFile(prepared=prepared[task.load_id], result=result)
+            for task, result in zip(tasks, results, strict=True)
+            if result is not None
+        }
+
+    def _prepare(self, file: _NewFile, *, worker: Worker) -> Prepared:
+        return prepare(
+            file.candidate.path,
+            content_sha256=file.content_sha256,
+            scratch=self.staging / file.load_id,
+            may_split=file.adapter.is_native,
+            connection=worker.connection,
+        )
+
+    def _load_counted(
+        self, file: _NewFile, *, read: _ReadFile | None = None, seconds_before: float = 0.0
+    ) -> FileOutcome:
+        started = self.timer() - seconds_before
         part = FileCount(self.count, size_bytes=file.candidate.size_bytes)
         try:
-            outcome = self._load(file, part)
+            outcome = self._load(file, part, read=read)
         except UnusableFile as error:
             is_unreachable = isinstance(error, UnreachableFile)
             outcome = _failed(file.candidate, str(error), is_unreachable=is_unreachable)
         part.end()
         return replace(outcome, seconds=self.timer() - started)
 
-    def _load(self, file: _NewFile, part: FileCount) -> FileOutcome:
+    def _load(self, file: _NewFile, part: FileCount, *, read: _ReadFile | None) -> FileOutcome:
         stored = file.candidate.stored
         if stored is None:
-            return self._load_file(file, part)
+            return self._load_file(file, part, read=read)
         folder = self.staging / uuid.uuid4().hex
         folder.mkdir()
         try:
@@ -508,23 +613,19 @@ class _Run:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _load_file(self, file: _NewFile, part: FileCount) -> FileOutcome:
+    def _load_file(
+        self, file: _NewFile, part: FileCount, *, read: _ReadFile | None = None
+    ) -> FileOutcome:
         path, folder = file.candidate.path, self.staging / file.load_id
         try:
             before = _version_as_listed(file.candidate)
-            with self.pool.worker() as worker:
-                prepared = prepare(
-                    path,
-                    content_sha256=file.content_sha256,
-                    scratch=folder,
-                    may_split=file.adapter.is_native,
-                    connection=worker.connection,
-                )
-            tasks = self._tasks(file, prepared, folder)
-            results = []
-            for result in self.piece_threads.map(self._run_piece, tasks):
-                part.piece_done(of=len(tasks), rows=result.rows_read)
-                results.append(result)
+            if read is not None:
+                part.piece_done(of=1, rows=read.result.rows_read)
+                prepared, results = read.prepared, [read.result]
+            else:
+                with self.pool.worker() as worker:
+                    prepared = self._prepare(file, worker=worker)
+                results = self._read_pieces(file, prepared, part)
             if before != _version(path):
                 raise UnusableFile("was changed while it was read; it is loaded with the next run")
             return self._finish(file, prepared=prepared, results=results)
@@ -545,7 +646,18 @@ class _Run:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _tasks(self, file: _NewFile, prepared: Prepared, folder: Path) -> list[PieceTask]:
+    def _read_pieces(
+        self, file: _NewFile, prepared: Prepared, part: FileCount
+    ) -> list[PieceResult]:
+        tasks = self._tasks(file, prepared)
+        results = []
+        for result in self.piece_threads.map(self._run_piece, tasks):
+            part.piece_done(of=len(tasks), rows=result.rows_read)
+            results.append(result)
+        return results
+
+    def _tasks(self, file: _NewFile, prepared: Prepared) -> list[PieceTask]:
+        folder = self.staging / file.load_id
         return [
             PieceTask(
                 unit=unit,

@@ -202,12 +202,12 @@ def numbered_rows(rows: str, *, unit: Unit, columns: Sequence[str] = ("*",)) -> 
     )
 
 
-def lines_reader(path: Path, *, compression: str, encoding: str | None = None) -> str:
-    """SQL: a table function that gives the lines of a text file as they are."""
+def lines_reader(*paths: Path, compression: str, encoding: str | None = None) -> str:
+    """SQL: a table function that gives the lines of text files as they are, file after file."""
     more = "" if encoding is None else f", encoding = {sql.text(encoding)}"
     # A delimiter that JSON text cannot hold unescaped; the engine insists on having one.
     return (
-        f"read_csv({sql.text(str(path))}, header = false, quote = '', escape = '', "
+        f"read_csv({sql.text_list(map(str, paths))}, header = false, quote = '', escape = '', "
         f"delim = E'\\x01', columns = {{'line': 'VARCHAR'}}, auto_detect = false, "
         f"max_line_size = {LONGEST_ROW_BYTES}, compression = {sql.text(compression)}{more})"
     )
@@ -302,6 +302,9 @@ def _open_table(
         if len(field.path) == 2 and field.path[0] == inner and field.path[1] in members:
             value = f"{sql.name(inner)}.{sql.name(field.path[1])}"
             value_type = members[field.path[1]]
+        elif members and field.path[0] == inner and ".".join(field.path) not in types:
+            # Looking for it in the text of the structure would take most of the time.
+            value, value_type = "null::varchar", "VARCHAR"
         used.add(field.path[0] if field.path[0] in types else field.column)
         outputs.append(f"{value} as {sql.name(field.column)}")
         found[field.column] = value_type

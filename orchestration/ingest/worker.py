@@ -12,7 +12,7 @@ import csv
 import zoneinfo
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -35,8 +35,6 @@ _METRIC_CATALOGUE = PROJECT_ROOT / "seeds" / "reference" / "metric_catalogue.csv
 class Worker:
     connection: duckdb.DuckDBPyConnection
     scratch: Path
-    # Bytes of small files read since the statements for a stream were planned (small_files.py).
-    planned: dict[str, int] = field(default_factory=dict)
 
 
 class WorkerPool:

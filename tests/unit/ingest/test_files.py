@@ -120,14 +120,14 @@ def test_a_file_that_vanishes_is_named_and_the_rest_loads(
     module, name = {
         "before it is hashed": (files, "hash_file"),
         "before it is read": (loading, "prepare"),
-        "while it is read": (loading, "run_small_file"),
+        "while it is read": (loading, "run_small_files"),
     }[moment]
     whole = getattr(module, name)
 
     def after_it_is_gone(*arguments: Any, **named: Any) -> object:
-        path = named["task"].unit.path if "task" in named else getattr(arguments[0], "unit", None)
-        first = arguments[0] if path is None else getattr(path, "path", path)
-        if first == gone:
+        read = arguments[0]
+        paths = [task.unit.path for task in read] if isinstance(read, list) else [read]
+        if gone in paths:
             gone.unlink(missing_ok=True)
         return whole(*arguments, **named)
 
