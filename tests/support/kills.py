@@ -116,8 +116,12 @@ def lake_content(lake: Path) -> dict[str, str]:
 
 
 def staged_content(lake: Path) -> list[str]:
-    """What lies in staging; a load that ends leaves nothing, of itself or of those killed before it."""
-    return [path.name for path in (lake / ".staging").iterdir()]
+    """The files in staging; a load that ends leaves none, of itself or of those killed before it.
+
+    A load killed before it wrote anything leaves an empty folder, which nobody can tell from one of a load
+    that is about to begin.
+    """
+    return [path.name for path in (lake / ".staging").rglob("*") if path.is_file()]
 
 
 def kill_run(home: Path, *arguments: str, when: Callable[[float], bool]) -> bool:
