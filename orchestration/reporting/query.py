@@ -30,6 +30,7 @@ USD = "USD"
 """What money is stored in, and shown in unless another currency is asked for."""
 
 _FUNCTION_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_COMPARED = ", previous_start := $previous_start, previous_end := $previous_end"
 _PARAMETER = re.compile(r"\$([a-z_]+)")
 
 
@@ -62,21 +63,24 @@ class Published:
         window: Window,
         currency: str = USD,
         bucket: str | None = None,
+        previous: Window | None = None,
     ) -> list[Row]:
         """The rows of the table function ``name`` for a scope and a window.
 
-        ``bucket`` cuts the window into hours, days, weeks or months.
+        ``bucket`` cuts the window into hours, days, weeks or months. ``previous`` is the window to
+        compare with, for a function that takes one.
 
         Raises:
             RunFailure: the published state was made before the function existed.
         """
         if not _FUNCTION_NAME.fullmatch(name):
             raise ValueError(f"{name!r} is not the name of a table function")
+        compared = "" if previous is None else _COMPARED
         sql = f"""
             from {name}(
                 $scope, $start_local, $end_local,
                 time_zone := $time_zone, source := $source, agent := $agent, as_of := $as_of,
-                bucket := $bucket, currency := $currency
+                bucket := $bucket, currency := $currency{compared}
             )
         """
         try:
@@ -93,6 +97,8 @@ class Published:
                     "as_of": window.as_of.replace(tzinfo=None),
                     "bucket": bucket,
                     "currency": currency,
+                    "previous_start": previous and previous.start_local,
+                    "previous_end": previous and previous.end_local,
                 },
             )
         except duckdb.CatalogException as error:

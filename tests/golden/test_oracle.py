@@ -79,10 +79,6 @@ SCOPES = {
     "publisher of few tenants": ("publisher:pub-volna", None),
 }
 
-# The function that compares tenants with the period before is told days, not their calendar unit: of
-# open periods it knows the month alone. So it is asked for whole weeks and years.
-WHOLE = {"marketplace-overview": {"week": "2025-W45", "year": "2025"}}
-
 # Metrics of series by their bucket; each is asked of two scopes, in turn.
 SERIES = tuple(zip(oracle.SERIES, ("day", "week", "month", "day") * 3, strict=True))
 
@@ -120,7 +116,7 @@ def _questions(dataset: str, periods: tuple[str, ...]) -> Iterator[Request]:
         yield Request(
             scope=scope,
             agent=agent,
-            period=WHOLE.get(dataset, {}).get(period, period),
+            period=period,
             time_zone=ZONES[(number + turn) % len(ZONES)],
             currency="EUR" if dataset == "task-costs" and number % 2 else "USD",
         )

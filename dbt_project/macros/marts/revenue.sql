@@ -211,8 +211,13 @@
 
     An install or uninstall counts when it changes the state of its (tenant, agent) pair; the others are counted as
     repeated or unmatched (MP-017). So active installs = those at the start + new installs - uninstalls, never negative.
+
+    Local times of the window before can be given, as SQL: dates do not tell an open week from three days, and what a
+    week is compared with ends after the same elapsed part (D-10). Where they are null the window's own dates tell.
 #}
-{% macro adoption_summary_sql(windows) -%}
+{% macro adoption_summary_sql(windows, previous_start='null', previous_end='null') -%}
+    {%- set given_start = to_utc_timestamp('cast(' ~ previous_start ~ ' as timestamp)', 'windows.time_zone') -%}
+    {%- set given_end = to_utc_timestamp('cast(' ~ previous_end ~ ' as timestamp)', 'windows.time_zone') -%}
     with install_events as (
         select
             source_name,
@@ -246,7 +251,11 @@
     ),
 
     windows_before as (
-        {{ windows_with_bounds(windows, previous_start_at('windows'), 'windows.start_at') }}
+        {{ windows_with_bounds(
+            windows,
+            'coalesce(' ~ given_start ~ ', ' ~ previous_start_at('windows') ~ ')',
+            'coalesce(' ~ given_end ~ ', windows.start_at)'
+        ) }}
     ),
 
     change_rows as (

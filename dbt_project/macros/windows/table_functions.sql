@@ -11,6 +11,7 @@
     Name of the function, the macro that gives the rows, and what one row is. A summary over
     `requested_windows` gives money in the currency asked for, whatever the names of its columns
     end with; one over `windows` keeps to USD, as insights do, whose limits are of that currency.
+    `more_parameters` are those that only this function has.
 #}
 {% macro table_function_registry() -%}
     {{ return([
@@ -91,8 +92,9 @@
         },
         {
             'name': 'adoption_summary',
-            'summary_sql': adoption_summary_sql('requested_windows'),
-            'description': 'One row: installs, and tenants kept and lost against the span before.',
+            'summary_sql': adoption_summary_sql('requested_windows', 'previous_start', 'previous_end'),
+            'more_parameters': ['previous_start := null', 'previous_end := null'],
+            'description': 'One row: installs, and tenants kept and lost against the span before, which can be given.',
         },
         {
             'name': 'value_summary',
@@ -229,31 +231,41 @@
 {%- endmacro %}
 
 {#
-    Parameters that every table function has, in order; those with a default can be left out or
-    named.
+    Parameters of a table function, in order: those that every one has, then its own. Those with a
+    default can be left out or named.
 #}
-{% macro table_function_parameters() -%}
-    {{ return(
-        "scope, start_local, end_local, time_zone := 'UTC', source := null, agent := null, as_of := null, "
-        ~ "bucket := null, currency := 'USD'"
-    ) }}
+{% macro table_function_parameters(function) -%}
+    {{ return((
+        [
+            'scope',
+            'start_local',
+            'end_local',
+            "time_zone := 'UTC'",
+            'source := null',
+            'agent := null',
+            'as_of := null',
+            'bucket := null',
+            "currency := 'USD'",
+        ]
+        + (function.more_parameters or [])
+    ) | join(', ')) }}
 {%- endmacro %}
 
 {#
     The statement that makes a table function in the published database. The relations in it lose
     their catalog: a function that names one would break in a file of another name.
 #}
-{% macro table_function_ddl(name, summary_sql, windows='requested_windows') -%}
+{% macro table_function_ddl(function) -%}
     {%- set body -%}
         with {{ windows_of_parameters() }},
 
-        {{ joined_to_windows(summary_sql, windows) }}
+        {{ joined_to_windows(function.summary_sql, function.windows or 'requested_windows') }}
 
         select * from final
     {%- endset -%}
     {{ return(create_table_function(
-        name,
-        table_function_parameters(),
+        function.name,
+        table_function_parameters(function),
         body | replace(adapter.quote(target.database) ~ '.', '')
     )) }}
 {%- endmacro %}

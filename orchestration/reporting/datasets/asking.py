@@ -140,6 +140,7 @@ def ask(dataset: Dataset, *, question: Question, published: Published) -> Answer
             window=need.window(question.window) if need.window else question.window,
             bucket=need.bucket(question.window) if need.bucket else None,
             currency=need.currency or question.currency,
+            previous=question.window.previous() if need.is_compared else None,
         )
         for name, need in dataset.needs_of(question).items()
     }

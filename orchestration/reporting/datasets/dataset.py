@@ -42,12 +42,17 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """A table function and, where it is not read just as the question says, what differs."""
+    """A table function and, where it is not read just as the question says, what differs.
+
+    A function that ``is_compared`` is told which window to compare with: it sees dates alone, and
+    those of an open week could be any three days.
+    """
 
     function: str
     window: Callable[[Window], Window] | None = None
     bucket: Callable[[Window], str] | None = None
     currency: str | None = None
+    is_compared: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -176,11 +176,11 @@ MARKETPLACE_OVERVIEW = Dataset(
     needs={
         **needs(
             "usage_summary",
-            "adoption_summary",
             "revenue_summary",
             "tenant_cohorts",
             "mrr_movements",
         ),
+        "adoption_summary": Need(function="adoption_summary", is_compared=True),
         "revenue_in_usd": Need(function="revenue_summary", currency=USD),
     },
     answer=_answer,
