@@ -82,7 +82,7 @@ def _parse(settings: Settings, digest: str) -> None:
             raise RunFailure(
                 f"dbt cannot parse {DBT_PROJECT_DIR}: {(finished.stdout + finished.stderr).strip()}"
             )
-        for artifact in ("partial_parse.msgpack", "manifest.json"):
+        for artifact in ("partial_parse.msgpack", "semantic_manifest.json", "manifest.json"):
             (scratch / artifact).replace(MANIFEST_FILE.parent / artifact)
         _STAMP.write_text(digest)
     finally:

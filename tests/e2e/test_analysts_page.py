@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.settings import PROJECT_ROOT
+from orchestration.settings import DBT_PROJECT_DIR, PROJECT_ROOT
 from tests.e2e.conftest import DeploymentUnderTest
 
 _PAGE = (PROJECT_ROOT / "dbt_project" / "docs" / "opening_the_marts.md").read_text(encoding="utf-8")
@@ -35,6 +35,7 @@ def test_a_block_of_the_page_works(
     language: str, block: str, deployment: DeploymentUnderTest, tmp_path: Path
 ) -> None:
     (tmp_path / "data").symlink_to(deployment.home)
+    (tmp_path / "dbt_project").symlink_to(DBT_PROJECT_DIR)
     script = tmp_path / "agentmart"
     script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m orchestration.cli.main "$@"\n')
     script.chmod(0o755)
@@ -50,7 +51,12 @@ def test_a_block_of_the_page_works(
         command,
         input=block.replace("tenant:ID", f"tenant:{tenant.stdout.splitlines()[1]}"),
         cwd=tmp_path,
-        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "PYTHONPATH": str(PROJECT_ROOT)},
+        env={
+            "PATH": f"{tmp_path}:{Path(sys.executable).parent}:/usr/bin:/bin",
+            "PYTHONPATH": str(PROJECT_ROOT),
+            # MetricFlow asks a package registry whether it is the newest; nothing answers here.
+            "HTTPS_PROXY": "http://127.0.0.1:9",
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -62,5 +68,6 @@ def test_a_block_of_the_page_works(
 
 def test_the_page_shows_each_way_to_open_the_marts() -> None:
     assert {language for language, _ in _BLOCKS} == {"sql", "python", "sh"}
-    for tool in ("DBeaver", "ODBC", "pandas", "polars", "Excel", "Power BI", "Tableau", "Metabase"):
+    libraries = ("DBeaver", "ODBC", "pandas", "polars", "MetricFlow")
+    for tool in (*libraries, "Excel", "Power BI", "Tableau", "Metabase"):
         assert tool in _PAGE

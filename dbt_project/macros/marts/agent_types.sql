@@ -80,9 +80,13 @@
             agent_messages.avg_response_time_ms,
             agent_messages.message_error_rate,
             agent_messages.tokens_per_second,
-            {{ safe_divide('coalesce(tokens.total_tokens, 0)', 'agent_messages.agent_messages') }}
+            {{ quotient('avg_tokens_per_message', {
+                'total_tokens': 'coalesce(tokens.total_tokens, 0)', 'agent_messages': 'agent_messages.agent_messages'
+            }) }}
                 as avg_tokens_per_message,
-            {{ safe_divide('coalesce(tokens.output_tokens, 0)', 'agent_messages.agent_messages') }}
+            {{ quotient('avg_output_tokens_per_message', {
+                'output_tokens': 'coalesce(tokens.output_tokens, 0)', 'agent_messages': 'agent_messages.agent_messages'
+            }) }}
                 as avg_output_tokens_per_message,
             cells.tenant_count
         from cells

@@ -10,10 +10,7 @@
 {% macro audit_measures(rows, keys) -%}
     select
         {{ keys | join(', ') }},
-        count(distinct message_key) as audited_messages,
-        count(distinct message_key) filter (where is_toxic) as toxic_messages,
-        count(distinct message_key) filter (where has_pii) as messages_with_pii,
-        {{ integer_sum('pii_redaction_count') }} as pii_redactions,
+        {{ measure_columns('fct_audits') }},
         count(distinct tenant_key) as audited_tenants
     from {{ rows }}
     group by {{ keys | join(', ') }}
@@ -21,15 +18,19 @@
 
 {# Select list: the figures of the compliance marts from the joined relations agent_messages and audits. #}
 {% macro compliance_figures() -%}
+    {%- set counts = {'agent_messages': 'agent_messages.agent_messages'} -%}
+    {%- for measure in ['audited_messages', 'toxic_messages', 'messages_with_pii', 'pii_redactions'] -%}
+        {%- do counts.update({measure: 'coalesce(audits.' ~ measure ~ ', 0)'}) -%}
+    {%- endfor -%}
     coalesce(agent_messages.agent_messages, 0) as total_messages,
     {{ counts_or_zero(['audited_messages'], 'audits') }},
-    {{ safe_divide('coalesce(audits.audited_messages, 0)', 'agent_messages.agent_messages') }} as audit_coverage,
+    {{ quotient('audit_coverage', counts) }} as audit_coverage,
     {{ counts_or_zero(['toxic_messages'], 'audits') }},
-    {{ safe_divide('coalesce(audits.toxic_messages, 0)', 'agent_messages.agent_messages') }} as toxic_rate,
+    {{ quotient('toxic_rate', counts) }} as toxic_rate,
     {{ counts_or_zero(['messages_with_pii'], 'audits') }},
-    {{ safe_divide('coalesce(audits.messages_with_pii, 0)', 'agent_messages.agent_messages') }} as pii_rate,
+    {{ quotient('pii_rate', counts) }} as pii_rate,
     {{ counts_or_zero(['pii_redactions'], 'audits') }},
-    {{ safe_divide('coalesce(audits.pii_redactions, 0)', 'agent_messages.agent_messages') }} as pii_redactions_per_message
+    {{ quotient('pii_redactions_per_message', counts) }} as pii_redactions_per_message
 {%- endmacro %}
 
 

@@ -9,13 +9,11 @@
 {% macro rating_measures(rows, keys) -%}
     select
         {{ keys | join(', ') }},
-        count(*) as feedback_count,
-        {{ exact_average('rating') }} as avg_rating,
+        {{ measure_columns('fct_feedback') }},
         {{ integer_sum('rating') }} as rating_total,
         {%- for rating in range(1, 6) %}
         count(*) filter (where rating = {{ rating }}) as rating_{{ rating }}_count,
         {%- endfor %}
-        count(*) filter (where has_comment) as comment_count,
         count(distinct tenant_key) as rating_tenants
     from {{ rows }}
     group by {{ keys | join(', ') }}
@@ -51,7 +49,10 @@
         ratings.avg_rating,
         {{ counts_or_zero(rating_columns() + ['comment_count'], 'ratings') }},
         {{ counts_or_zero(['agent_messages'], 'agent_messages') }},
-        {{ safe_divide('coalesce(ratings.feedback_count, 0)', 'agent_messages.agent_messages') }} as feedback_response_rate
+        {{ quotient('feedback_response_rate', {
+            'feedback_count': 'coalesce(ratings.feedback_count, 0)',
+            'agent_messages': 'agent_messages.agent_messages',
+        }) }} as feedback_response_rate
     from {{ windows }} as windows
     left join ratings
         on windows.window_key = ratings.window_key

@@ -18,22 +18,7 @@
 {% macro conversation_measures(rows, keys) -%}
     select
         {{ keys | join(', ') }},
-        count(*) as conversations,
-        count(*) filter (where is_completed) as completed_conversations,
-        count(*) filter (where is_resolved) as resolved_conversations,
-        count(*) filter (where is_escalated) as escalated_conversations,
-        count(*) filter (where is_abandoned) as abandoned_conversations,
-        count(distinct agent_key) as agents_with_conversations,
-        {{ safe_divide('count(*) filter (where is_resolved)', 'count(*) filter (where is_completed)') }}
-            as resolution_rate,
-        {{ safe_divide('count(*) filter (where is_escalated)', 'count(*)') }} as escalation_rate,
-        {{ safe_divide('count(*) filter (where is_abandoned)', 'count(*)') }} as abandonment_rate,
-        count(satisfaction_score) filter (where is_completed) as satisfaction_count,
-        {{ exact_average('satisfaction_score', where='is_completed') }} as avg_satisfaction_score,
-        {{ safe_divide(
-            'count(satisfaction_score) filter (where is_completed)', 'count(*) filter (where is_completed)'
-        ) }} as satisfaction_response_rate,
-        cast(coalesce(sum(human_cost_usd) filter (where is_resolved), 0) as decimal(38, 12)) as gross_savings_usd,
+        {{ measure_columns('fct_conversations') }},
         count(distinct tenant_key) as conversing_tenants
     from {{ rows }}
     group by {{ keys | join(', ') }}
@@ -56,10 +41,7 @@
     from (
         select
             {{ keys | join(', ') }},
-            {%- for dimension in judge_dimensions() %}
-            {{ exact_average('score', where="dimension = '" ~ dimension ~ "'") }} as avg_{{ dimension }}_score
-            {{- "," if not loop.last }}
-            {%- endfor %}
+            {{ measure_columns('fct_quality_scores') }}
         from {{ rows }}
         group by {{ keys | join(', ') }}
     ) as scored
@@ -281,12 +263,7 @@
 {% macro tool_measures(rows, keys) -%}
     select
         {{ keys | join(', ') }},
-        {{ integer_sum('attempt_count') }} as attempt_count,
-        {{ integer_sum('failure_count') }} as failure_count,
-        {{ safe_divide('sum(failure_count)', 'sum(attempt_count)') }} as tool_failure_rate,
-        {{ integer_sum('listed_count', where='is_listed_completed') }} as listed_completed_count,
-        {{ integer_sum('listed_count') }} as listed_count,
-        cast(sum(duration_ms) filter (where attempt_count > 0) as bigint) as total_duration_ms,
+        {{ measure_columns('fct_tool_calls') }},
         count(distinct tenant_key) as active_tenants,
         count(*) as record_count
     from {{ rows }}

@@ -11,14 +11,7 @@
 {% macro charge_measures(rows, keys) -%}
     select
         {{ keys | join(', ') }},
-        count(*) filter (where not is_refund) as charge_count,
-        count(*) filter (where is_refund) as refund_count,
-        count(amount_usd) as converted_count,
-        count(*) - count(amount_usd) as unconverted_count,
-        {%- for measure in charge_sum_columns() %}
-        cast(coalesce(sum({{ measure }}), 0) as decimal(38, 12)) as {{ measure }},
-        {%- endfor %}
-        count(distinct tenant_key) filter (where not is_refund and amount > 0) as paying_tenants
+        {{ measure_columns('fct_charges') }}
     from {{ rows }}
     group by {{ keys | join(', ') }}
 {%- endmacro %}
@@ -87,7 +80,7 @@
             {{ counts_or_zero(['charge_count', 'refund_count', 'unconverted_count', 'paying_tenants'], 'charges') }},
             {{ counts_or_zero(['active_tenants'], 'agent_messages') }},
             {{ charge_sums() }},
-            cast({{ cost_or_zero('tokens') }} as decimal(38, 12)) as llm_cost_usd
+            cast({{ cost_or_zero('tokens') }} as decimal(38, 12)) as cost_usd
         from {{ windows }} as windows
         left join charges
             on windows.window_key = charges.window_key
@@ -107,14 +100,14 @@
         measured.refund_usd,
         measured.net_usd,
         measured.fee_usd,
-        cast(measured.net_usd - measured.fee_usd as decimal(38, 12)) as payout_usd,
-        {{ safe_divide('measured.fee_usd', 'measured.net_usd') }} as take_rate,
+        cast({{ total_of('payout_usd', 'measured') }} as decimal(38, 12)) as payout_usd,
+        {{ quotient('take_rate', 'measured') }} as take_rate,
         measured.paying_tenants,
         measured.active_tenants,
-        {{ safe_divide_money('measured.net_usd', 'measured.active_tenants') }} as revenue_per_active_tenant_usd,
-        {{ safe_divide_money('measured.net_usd', 'measured.paying_tenants') }} as revenue_per_paying_tenant_usd,
-        measured.llm_cost_usd,
-        cast(measured.net_usd - measured.fee_usd - measured.llm_cost_usd as decimal(38, 12)) as margin_usd,
+        {{ quotient('revenue_per_active_tenant_usd', 'measured') }} as revenue_per_active_tenant_usd,
+        {{ quotient('revenue_per_paying_tenant_usd', 'measured') }} as revenue_per_paying_tenant_usd,
+        measured.cost_usd as llm_cost_usd,
+        cast({{ total_of('margin_usd', 'measured') }} as decimal(38, 12)) as margin_usd,
         measured.unconverted_count
     from measured
 {%- endmacro %}
@@ -161,7 +154,7 @@
         measured.refund_usd,
         measured.net_usd,
         measured.fee_usd,
-        cast(measured.net_usd - measured.fee_usd as decimal(38, 12)) as payout_usd,
+        cast({{ total_of('payout_usd', 'measured') }} as decimal(38, 12)) as payout_usd,
         measured.unconverted_count
     from measured
 {%- endmacro %}
@@ -448,7 +441,7 @@
                 when has_conversations.window_key is not null
                     then coalesce(conversations.gross_savings_usd, cast(0 as decimal(38, 12)))
             end as gross_savings_usd,
-            cast({{ cost_or_zero('tokens') }} as decimal(38, 12)) as total_cost_usd,
+            cast({{ cost_or_zero('tokens') }} as decimal(38, 12)) as cost_usd,
             cast(coalesce(fees.platform_fee_usd, 0) as decimal(38, 12)) as platform_fee_usd
         from {{ windows }} as windows
         left join conversations
@@ -464,7 +457,7 @@
     costed as (
         select
             measured.*,
-            measured.total_cost_usd + measured.platform_fee_usd as platform_cost_usd
+            measured.cost_usd + measured.platform_fee_usd as platform_cost_usd
         from measured
     )
 
@@ -475,9 +468,9 @@
         costed.resolved_conversations,
         costed.resolution_rate,
         costed.gross_savings_usd,
-        costed.total_cost_usd,
-        cast(costed.gross_savings_usd - costed.total_cost_usd as decimal(38, 12)) as net_savings_usd,
-        {{ safe_divide_money('costed.total_cost_usd', 'costed.resolved_conversations') }} as cost_per_resolution_usd,
+        costed.cost_usd as total_cost_usd,
+        cast({{ total_of('net_savings_usd', 'costed') }} as decimal(38, 12)) as net_savings_usd,
+        {{ quotient('cost_per_resolution_usd', 'costed') }} as cost_per_resolution_usd,
         costed.platform_fee_usd,
         cast(costed.platform_cost_usd as decimal(38, 12)) as platform_cost_usd,
         cast(costed.gross_savings_usd - costed.platform_cost_usd as decimal(38, 12)) as net_savings_after_fee_usd,

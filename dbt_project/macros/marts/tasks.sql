@@ -12,21 +12,10 @@
 {% macro task_measures(rows, keys) -%}
     select
         {{ keys | join(', ') }},
-        count(*) as terminal_tasks,
-        count(*) filter (where is_completed) as completed_tasks,
-        count(*) filter (where is_failed) as failed_tasks,
-        count(*) filter (where is_retried) as retried_tasks,
-        {{ safe_divide('count(*) filter (where is_completed)', 'count(*)') }} as task_success_rate,
-        {{ safe_divide('count(*) filter (where is_failed)', 'count(*)') }} as task_error_rate,
-        {{ safe_divide('count(*) filter (where is_retried)', 'count(*)') }} as retry_rate,
-        {{ integer_sum('steps') }} as task_steps,
-        count(duration_s) as timed_tasks,
-        cast(sum(duration_s) as decimal(38, 6)) as total_task_duration_s,
-        {{ exact_average('duration_s') }} as avg_task_duration_s,
-        {{ exact_average('duration_s', where='is_completed') }} as avg_completed_task_duration_s,
+        {{ measure_columns('fct_tasks') }},
         count(distinct tenant_key) as task_tenants
     from {{ rows }}
-    where is_completed or is_failed
+    {{ rows_measured('fct_tasks') }}
     group by {{ keys | join(', ') }}
 {%- endmacro %}
 

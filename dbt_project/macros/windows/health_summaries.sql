@@ -163,13 +163,9 @@
             count(*) as health_sample_count,
             count(is_up) as health_check_count,
             count(requests) as request_sample_count,
-            {{ integer_sum('requests') }} as requests,
-            {{ integer_sum('failed_requests', where='requests is not null') }} as failed_requests,
-            count(queue_depth) as queue_sample_count,
+            {{ measure_columns('fct_health_samples') }},
             max(queue_depth) as max_queue_depth,
-            {{ exact_average('queue_depth') }} as avg_queue_depth,
             {{ percentile_cont('queue_depth', 0.95) }} as p95_queue_depth,
-            count(*) filter (where queue_depth = 0) as zero_queue_sample_count,
             max({{ safe_divide('requests_per_minute', 'capacity_rpm') }}) as capacity_utilisation
         from check_rows
         group by start_at, end_at
@@ -270,19 +266,13 @@
             ['health_sample_count', 'request_sample_count', 'requests', 'failed_requests'],
             'samples_by_span'
         ) }},
-        {{ safe_divide(
-            'samples_by_span.requests - samples_by_span.failed_requests',
-            'samples_by_span.requests'
-        ) }} as request_success_rate,
-        {{ safe_divide('samples_by_span.failed_requests', 'samples_by_span.requests') }} as request_error_rate,
+        samples_by_span.request_success_rate,
+        samples_by_span.request_error_rate,
         {{ counts_or_zero(['queue_sample_count'], 'samples_by_span') }},
         cast(samples_by_span.max_queue_depth as bigint) as max_queue_depth,
         samples_by_span.avg_queue_depth,
         samples_by_span.p95_queue_depth,
-        {{ safe_divide(
-            'samples_by_span.zero_queue_sample_count',
-            'samples_by_span.queue_sample_count'
-        ) }} as zero_queue_share,
+        samples_by_span.zero_queue_share,
         ranked_minutes.requests_per_minute as peak_rpm,
         ranked_minutes.minute_at as peak_minute_at,
         cast(capacity_by_span.capacity_rpm as bigint) as capacity_rpm,

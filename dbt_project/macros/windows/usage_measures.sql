@@ -1,7 +1,8 @@
 {#
-    The formulas of usage, each once. Every macro aggregates rows that `rows_in_windows` chose by
-    the given keys, so a window, a day of it, an hour of the day, an agent or a model get the same
-    formula. The caller picks the columns it shows; the engine computes no others.
+    The measures of usage by any keys: those that macros/measures define, and percentiles. Every macro
+    aggregates rows that `rows_in_windows` chose by the given keys, so a window, a day of it, an hour
+    of the day, an agent or a model get the same formula. The caller picks the columns it shows; the
+    engine computes no others.
 #}
 
 {#
@@ -11,31 +12,11 @@
 {% macro invocation_measures(rows, keys) -%}
     select
         {{ keys | join(', ') }},
-        count(*) as agent_messages,
-        count(*) filter (where is_completed) as completed_count,
-        count(*) filter (where is_errored) as errored_count,
-        count(*) filter (where user_key is null) as anonymous_agent_messages,
-        count(*) filter (where primary_model_key is null) as unmodelled_count,
-        count(distinct agent_key) as active_agents,
-        count(distinct tenant_key) as active_tenants,
-        count(distinct publisher_key) as active_publishers,
-        count(llm_latency_ms) as llm_latency_count,
-        {{ exact_average('llm_latency_ms') }} as avg_llm_latency_ms,
-        count(duration_ms) as response_time_count,
-        {{ exact_average('duration_ms') }} as avg_response_time_ms,
+        {{ measure_columns('fct_invocations') }},
         {{ percentile_cont('duration_ms', 0.5) }} as p50_response_time_ms,
         {{ percentile_cont('duration_ms', 0.95) }} as p95_response_time_ms,
         {{ percentile_cont('duration_ms', 0.99) }} as p99_response_time_ms,
-        count(duration_ms) filter (where is_completed) as completed_duration_count,
-        {{ exact_average('duration_ms', where='is_completed') }} as avg_completed_duration_ms,
-        {{ percentile_cont('duration_ms', 0.95, where='is_completed') }} as p95_completed_duration_ms,
-        {{ integer_sum('response_output_tokens', where='llm_latency_ms is not null') }} as timed_output_tokens,
-        {{ integer_sum('llm_latency_ms', where='response_output_tokens is not null') }} as timed_llm_latency_ms,
-        {{ safe_divide(
-            "sum(response_output_tokens) filter (where llm_latency_ms is not null) * 1000",
-            "sum(llm_latency_ms) filter (where response_output_tokens is not null)"
-        ) }} as tokens_per_second,
-        {{ safe_divide('count(*) filter (where is_errored)', 'count(*)') }} as message_error_rate
+        {{ percentile_cont('duration_ms', 0.95, where='is_completed') }} as p95_completed_duration_ms
     from {{ rows }}
     group by {{ keys | join(', ') }}
 {%- endmacro %}
@@ -44,10 +25,7 @@
 {% macro user_message_measures(rows, keys) -%}
     select
         {{ keys | join(', ') }},
-        count(*) as user_messages,
-        count(*) filter (where user_key is null) as anonymous_user_messages,
-        count(distinct user_key) as active_users,
-        count(distinct agent_key) as agents_with_incoming_messages,
+        {{ measure_columns('fct_user_messages') }},
         count(distinct tenant_key) as messaging_tenants
     from {{ rows }}
     group by {{ keys | join(', ') }}
@@ -61,23 +39,10 @@
 {% macro token_measures(rows, keys) -%}
     select
         {{ keys | join(', ') }},
-        count(*) as usage_count,
-        {{ integer_sum('input_tokens') }} as input_tokens,
-        {{ integer_sum('output_tokens') }} as output_tokens,
-        {{ integer_sum('total_tokens') }} as total_tokens,
-        {{ integer_sum('cache_read_tokens') }} as cache_read_tokens,
-        {{ integer_sum('cache_write_tokens') }} as cache_write_tokens,
-        {{ integer_sum('reasoning_tokens') }} as reasoning_tokens,
-        cast(sum(cost_usd) as decimal(38, 12)) as cost_usd,
-        cast(coalesce(sum(recorded_cost_usd), 0) as decimal(38, 12)) as recorded_cost_usd,
-        count(*) filter (where cost_basis = 'recorded') as recorded_usage_count,
-        count(*) filter (where cost_basis = 'priced') as priced_usage_count,
-        count(*) filter (where cost_basis = 'unpriced') as unpriced_usage_count,
-        {{ integer_sum('total_tokens', where="cost_basis = 'unpriced'") }} as unpriced_tokens,
-        count(distinct model_key) as model_count,
+        {{ measure_columns('fct_llm_calls') }},
         count(distinct tenant_key) as spending_tenants
     from {{ rows }}
-    where has_owner
+    {{ rows_measured('fct_llm_calls') }}
     group by {{ keys | join(', ') }}
 {%- endmacro %}
 
@@ -85,13 +50,8 @@
 {% macro session_measures(rows, keys) -%}
     select
         {{ keys | join(', ') }},
-        count(*) as sessions,
-        {{ exact_average('duration_s') }} as avg_session_duration_s,
+        {{ measure_columns('fct_sessions') }},
         {{ median('duration_s') }} as median_session_duration_s,
-        count(*) filter (where message_count = 1) as single_message_session_count,
-        {{ safe_divide('count(*) filter (where message_count = 1)', 'count(*)') }} as single_message_session_rate,
-        {{ integer_sum('message_count') }} as session_message_count,
-        {{ safe_divide('sum(message_count)', 'count(*)') }} as messages_per_session,
         count(distinct tenant_key) as session_tenants
     from {{ rows }}
     group by {{ keys | join(', ') }}
@@ -110,6 +70,14 @@
 #}
 {% macro cost_or_zero(relation) -%}
     case when {{ relation }}.window_key is null then 0 else {{ relation }}.cost_usd end
+{%- endmacro %}
+
+{# Messages of agents and of users, from the joined relations agent_messages and user_messages. #}
+{% macro all_messages() -%}
+    {{ total_of('messages', {
+        'agent_messages': 'coalesce(agent_messages.agent_messages, 0)',
+        'user_messages': 'coalesce(user_messages.user_messages, 0)',
+    }) }}
 {%- endmacro %}
 
 {# The token columns that every breakdown shows, in their order. #}

@@ -75,9 +75,11 @@
             windows.window_key,
             {{ counts_or_zero(['agent_messages', 'completed_count', 'errored_count'], 'agent_messages') }},
             {{ counts_or_zero(['user_messages'], 'user_messages') }},
-            coalesce(agent_messages.agent_messages, 0) + coalesce(user_messages.user_messages, 0) as messages,
-            coalesce(agent_messages.anonymous_agent_messages, 0)
-            + coalesce(user_messages.anonymous_user_messages, 0) as anonymous_messages,
+            {{ all_messages() }} as messages,
+            {{ total_of('anonymous_messages', {
+                'anonymous_agent_messages': 'coalesce(agent_messages.anonymous_agent_messages, 0)',
+                'anonymous_user_messages': 'coalesce(user_messages.anonymous_user_messages, 0)',
+            }) }} as anonymous_messages,
             {{ counts_or_zero(['unmodelled_count'], 'agent_messages') }},
             {{ counts_or_zero(['usage_count'] + token_columns(), 'tokens') }},
             {{ counts_or_zero(['active_agents', 'active_tenants', 'active_publishers'], 'agent_messages') }},
@@ -136,10 +138,10 @@
 
     select
         measured.*,
-        {{ safe_divide('measured.total_tokens', 'measured.agent_messages') }} as avg_tokens_per_message,
-        {{ safe_divide_money('measured.cost_usd', 'measured.agent_messages') }} as cost_per_message_usd,
-        {{ safe_divide_money('measured.cost_usd', 'measured.sessions') }} as cost_per_session_usd,
-        {{ safe_divide_money('measured.cost_usd', 'measured.active_users') }} as cost_per_user_usd
+        {{ quotient('avg_tokens_per_message', 'measured') }} as avg_tokens_per_message,
+        {{ quotient('cost_per_message_usd', 'measured') }} as cost_per_message_usd,
+        {{ quotient('cost_per_session_usd', 'measured') }} as cost_per_session_usd,
+        {{ quotient('cost_per_user_usd', 'measured') }} as cost_per_user_usd
     from measured
 {%- endmacro %}
 
@@ -159,7 +161,7 @@
             ['agent_messages', 'completed_count', 'errored_count', 'response_time_count'], 'agent_messages'
         ) }},
         agent_messages.message_error_rate,
-        {{ safe_divide('agent_messages.completed_count', 'agent_messages.agent_messages') }} as message_success_rate,
+        agent_messages.message_success_rate,
         agent_messages.avg_response_time_ms,
         agent_messages.p50_response_time_ms,
         agent_messages.p95_response_time_ms,
@@ -254,7 +256,7 @@
             cells.agent_key,
             {{ counts_or_zero(['agent_messages', 'completed_count', 'errored_count'], 'agent_messages') }},
             {{ counts_or_zero(['user_messages'], 'user_messages') }},
-            coalesce(agent_messages.agent_messages, 0) + coalesce(user_messages.user_messages, 0) as messages,
+            {{ all_messages() }} as messages,
             {{ counts_or_zero(['active_users'], 'user_messages') }},
             {{ counts_or_zero(['sessions'], 'sessions') }},
             {{ counts_or_zero(['usage_count'] + token_columns(), 'tokens') }},
@@ -270,8 +272,13 @@
             sessions.avg_session_duration_s,
             sessions.median_session_duration_s,
             sessions.messages_per_session,
-            {{ safe_divide('coalesce(tokens.total_tokens, 0)', 'agent_messages.agent_messages') }} as avg_tokens_per_message,
-            {{ safe_divide_money(cost_or_zero('tokens'), 'agent_messages.agent_messages') }} as cost_per_message_usd,
+            {{ quotient('avg_tokens_per_message', {
+                'total_tokens': 'coalesce(tokens.total_tokens, 0)',
+                'agent_messages': 'agent_messages.agent_messages',
+            }) }} as avg_tokens_per_message,
+            {{ quotient('cost_per_message_usd', {
+                'cost_usd': cost_or_zero('tokens'), 'agent_messages': 'agent_messages.agent_messages'
+            }) }} as cost_per_message_usd,
             {{ counts_or_zero(['active_tenants'], 'agent_messages') }},
             cells.tenant_count
         from cells
@@ -562,11 +569,13 @@
         {{ counts_or_zero(['sessions'], 'sessions') }},
         {{ counts_or_zero(['user_messages'], 'user_messages') }},
         {{ counts_or_zero(['agent_messages'], 'agent_messages') }},
-        coalesce(agent_messages.agent_messages, 0) + coalesce(user_messages.user_messages, 0) as messages,
+        {{ all_messages() }} as messages,
         {{ counts_or_zero(['completed_count', 'errored_count'], 'agent_messages') }},
         {{ counts_or_zero(token_columns() + ['unpriced_usage_count'], 'tokens') }},
         cast({{ cost_or_zero('tokens') }} as decimal(38, 12)) as cost_usd,
-        {{ safe_divide_money(cost_or_zero('tokens'), 'agent_messages.agent_messages') }} as cost_per_message_usd,
+        {{ quotient('cost_per_message_usd', {
+            'cost_usd': cost_or_zero('tokens'), 'agent_messages': 'agent_messages.agent_messages'
+        }) }} as cost_per_message_usd,
         {{ counts_or_zero(['response_time_count'], 'agent_messages') }},
         agent_messages.avg_response_time_ms,
         agent_messages.p95_response_time_ms,
