@@ -109,7 +109,7 @@ class _Piece:
         if not (has_flags or self.scan.empty_texts):
             written = self._write("plain", extra=extra, is_wary=False)
             if self._is_proven(written):
-                return self._result(written)
+                return landed_result(written, stream=self.stream)
         return self._completed(self._write("wary", extra=extra, is_wary=True), worker=worker)
 
     def _extras(self) -> list[_Extra] | None:
@@ -280,25 +280,6 @@ class _Piece:
             members += written.rows
         return _Counted(members=members, lists=list_count, extra_flags=extra_flags)
 
-    def _result(self, written: Written) -> PieceResult:
-        first, last = written.times(self.stream)
-        landed = StreamResult(
-            rows_landed=written.rows,
-            quarantined_by_reason={},
-            min_event_at=first,
-            max_event_at=last,
-            files=written.files,
-        )
-        return PieceResult(
-            rows_read=written.rows,
-            rows_unreadable=0,
-            rows_ignored=0,
-            rows_expanded=0,
-            streams={self.stream.name: landed},
-            quarantine_files=(),
-            retry_at=None,
-        )
-
     def _completed(self, written: Written, *, worker: Worker) -> PieceResult | None:
         """The rows that were written, with those that were not, read the other way."""
         left = self.scan.rows - written.rows
@@ -312,13 +293,34 @@ class _Piece:
         ).fetchall()
         if counted.members != self.scan.members - scan_text(text).members:
             return None
-        result = self._result(written)
+        result = landed_result(written, stream=self.stream)
         if not left:
             return result
         rest = run_piece(
             replace(self.task, unit=rest_unit, folder=self.task.folder / "rest"), worker=worker
         )
         return _united(result, rest, stream=self.stream)
+
+
+def landed_result(written: Written, *, stream: Stream) -> PieceResult:
+    """The result of a piece of which every row was written."""
+    first, last = written.times(stream)
+    landed = StreamResult(
+        rows_landed=written.rows,
+        quarantined_by_reason={},
+        min_event_at=first,
+        max_event_at=last,
+        files=written.files,
+    )
+    return PieceResult(
+        rows_read=written.rows,
+        rows_unreadable=0,
+        rows_ignored=0,
+        rows_expanded=0,
+        streams={stream.name: landed},
+        quarantine_files=(),
+        retry_at=None,
+    )
 
 
 def _united(first: PieceResult, rest: PieceResult, *, stream: Stream) -> PieceResult:

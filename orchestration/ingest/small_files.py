@@ -28,6 +28,7 @@ from orchestration.ingest.pieces import (
     utc,
 )
 from orchestration.ingest.plain_rows import run_plain_lines
+from orchestration.ingest.plain_tables import run_plain_table
 from orchestration.ingest.reader import json_rows, lines_reader
 from orchestration.ingest.validation import checked_rows
 from orchestration.ingest.worker import Worker
@@ -40,6 +41,8 @@ _FILES_WRITTEN_AT_ONCE = 100
 def run_small_file(task: PieceTask, *, worker: Worker) -> PieceResult | None:
     """Stage a file that is read alone; None if it is not native, or not without fault."""
     unit = task.unit
+    if unit.format == "parquet":
+        return run_plain_table(task, worker=worker)
     if not task.adapter.is_native or unit.format != "lines" or unit.compression != "none":
         return None
     if not is_small(task):

@@ -54,10 +54,13 @@ MACROS = (
                 when m.name in ('comment', 'user_id') then '"[removed]"'::json else m.value
             end
         })))::varchar end""",
+    # A user id that is no hash yet, as the lake holds it.
+    r"""create or replace temp macro fresh_user(source, user_id) as
+        sha256(getvariable('user_salt') || '|' || source || '|' || user_id)[1:32]""",
     # A user id as the lake holds it. Ids of two sources are different people.
     r"""create or replace temp macro hashed_user(source, user_id) as
         case when starts_with(user_id, 'sha256:') and strlen(user_id) = 39 then user_id[8:]
-        else sha256(getvariable('user_salt') || '|' || source || '|' || user_id)[1:32] end""",
+        else fresh_user(source, user_id) end""",
     # The decimal text of a JSON number. JSON readers pass numbers through a binary float, which is
     # exact to 12 places only below 1000: beyond, the digits are taken from the text of the row.
     r"""create or replace temp macro exact_number(document, member, number_text) as

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,13 @@ import pytest
 
 from orchestration.contracts.streams import STREAMS
 from orchestration.ingest.adapter import native_adapter
-from orchestration.ingest.pieces import PieceResult, PieceTask, run_piece
+from orchestration.ingest.pieces import PieceTask, run_piece
 from orchestration.ingest.plain_rows import run_plain_lines
 from orchestration.ingest.reader import Unit
 from orchestration.ingest.scanning import scan_text
-from orchestration.ingest.worker import Worker, worker_pool
-from orchestration.settings import Settings
-from tests.support.landing import query, row_of
+from orchestration.ingest.worker import Worker
+from tests.support.landing import row_of
+from tests.support.pieces import everything, piece_worker
 
 _CLEAN: tuple[dict[str, Any], ...] = (
     row_of("agent_events", id="e-1", properties={"user_id": "u-1", "session_id": "s"}),
@@ -76,15 +75,7 @@ _ODD: dict[str, str] = {
 
 @pytest.fixture(scope="module")
 def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    folder = tmp_path_factory.mktemp("worker")
-    settings = Settings(home=folder / "home", threads=1, user_id_salt="salt")
-    scratch = folder / "scratch"
-    with (
-        worker_pool(
-            settings=settings, scratch=scratch, as_of=datetime(2026, 3, 10, tzinfo=UTC)
-        ) as pool,
-        pool.worker() as each,
-    ):
+    with piece_worker(tmp_path_factory.mktemp("worker")) as each:
         yield each
 
 
@@ -97,25 +88,6 @@ def task(folder: Path, path: Path) -> PieceTask:
         shown_path="agent_events/rows.ndjson",
         folder=folder,
     )
-
-
-def everything(result: PieceResult) -> dict[str, Any]:
-    """The counts of a piece and every row it wrote."""
-    stream = result.streams["agent_events"]
-    landed: list[dict[str, Any]] = []
-    for file in stream.files:
-        landed += [
-            {**row, "event_date": file.event_date}
-            for row in query(f"from read_parquet('{file.path}', hive_partitioning = false)")
-        ]
-    refused = [row for path in result.quarantine_files for row in query(f"from '{path}'")]
-    return {
-        "rows_read": result.rows_read,
-        "times": (stream.min_event_at, stream.max_event_at),
-        "reasons": stream.quarantined_by_reason,
-        "landed": sorted(landed, key=lambda row: row["row_number"]),
-        "refused": sorted(refused, key=lambda row: row["row_number"]),
-    }
 
 
 def as_line(row: dict[str, Any]) -> str:
