@@ -108,9 +108,7 @@ def run_piece(task: PieceTask, *, worker: Worker) -> PieceResult:
         try:
             return _run(task, unit=unit, worker=worker, is_guarded=False)
         except UnreadableRows:
-            rewritten = rewrite_rows(
-                unit, target=task.folder / "rewritten", connection=worker.connection
-            )
+            rewritten = rewrite_rows(unit, target=task.folder / "rewritten")
             return _run(task, unit=rewritten, worker=worker, is_guarded=True)
         except duckdb.InvalidInputException as error:
             if "Malformed JSON" not in str(error):

@@ -23,10 +23,13 @@ import duckdb
 from orchestration.contracts.reasons import Reason
 from orchestration.ingest import sql
 from orchestration.ingest.adapter import Adapter, RawField
+from orchestration.ingest.files import UnusableFile
 from orchestration.ingest.scanning import LineScan
 
 # The longest row that is read at once; longer ones are quarantined.
 LONGEST_ROW_BYTES = 16_000_000
+# The longest object of a JSON array or document, which may be a whole answer of an API.
+_LONGEST_DOCUMENT_BYTES = 128_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +44,12 @@ class Unit:
     last_row: int | None = None
     csv_columns: tuple[str, ...] = ()
     csv_delimiter: str = ","
-    # For uncompressed lines: the bytes of the file that are the unit, and what they showed.
+    # The bytes of the file that are the unit, what is written around them to make a file of them,
+    # and what lines showed.
     start: int = 0
     end: int | None = None
+    head: bytes = b""
+    tail: bytes = b""
     scan: LineScan | None = None
     # Files with the numbers of rows that are not to be read again.
     landed: tuple[Path, ...] = ()
@@ -168,7 +174,7 @@ def _read_lines(connection: duckdb.DuckDBPyConnection, unit: Unit) -> None:
         json_format = "array" if unit.format == "array" else "unstructured"
         reader = (
             f"read_json_objects({sql.text(str(unit.path))}, "
-            f"format = '{json_format}', maximum_object_size = {LONGEST_ROW_BYTES * 8}, "
+            f"format = '{json_format}', maximum_object_size = {_LONGEST_DOCUMENT_BYTES}, "
             f"compression = {sql.text(unit.compression.replace('none', 'uncompressed'))})"
         )
         rows = numbered_rows(reader, unit=unit, columns=("json::varchar as line",))
@@ -178,6 +184,11 @@ def _read_lines(connection: duckdb.DuckDBPyConnection, unit: Unit) -> None:
         connection.execute(f"create or replace temp table raw_lines as {rows}")
     except duckdb.InvalidInputException as error:
         if unit.format in ("array", "document"):
+            if "maximum_object_size" in str(error):
+                raise UnusableFile(
+                    f"holds an object of more than {_LONGEST_DOCUMENT_BYTES // 1_000_000} MB; "
+                    "deliver smaller ones"
+                ) from error
             raise
         raise UnreadableRows(str(error).splitlines()[0]) from error
 
@@ -244,7 +255,7 @@ def _open_csv(connection: duckdb.DuckDBPyConnection, unit: Unit, *, adapter: Ada
         connection,
         unit,
         adapter=adapter,
-        source="select rowid + 1 as row_number, * from raw_table",
+        source=f"select rowid + {unit.first_row} as row_number, * from raw_table",
         types=dict.fromkeys(unit.csv_columns, "VARCHAR"),
         members={},
     )
@@ -375,11 +386,14 @@ def cut(unit: Unit, *, folder: Path) -> Iterator[Unit]:
     target = folder / "lines"
     try:
         with unit.path.open("rb") as source, target.open("wb") as piece:
+            piece.write(unit.head)
+            piece.flush()
             position = unit.start
             while position < unit.end:
                 position += os.sendfile(
                     piece.fileno(), source.fileno(), position, unit.end - position
                 )
-        yield replace(unit, path=target, start=0, end=None)
+            piece.write(unit.tail)
+        yield replace(unit, path=target, start=0, end=None, head=b"", tail=b"")
     finally:
         target.unlink(missing_ok=True)

@@ -12,15 +12,13 @@ can be shown of it, so that it goes to the quarantine under its own number.
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TextIO
 
-import duckdb
-
-from orchestration.ingest.reader import LONGEST_ROW_BYTES, Unit, lines_reader
+from orchestration.ingest.reader import LONGEST_ROW_BYTES, Unit
 
 # Begins a line that stands for an unreadable row; no JSON text begins with it.
 _UNREADABLE = "\ufffd"
@@ -28,29 +26,14 @@ _SHOWN_CHARACTERS = 10_000
 _CONTROL = {number: " " for number in range(32) if number not in (9,)} | {127: " "}
 
 
-def rewrite_rows(unit: Unit, *, target: Path, connection: duckdb.DuckDBPyConnection) -> Unit:
+def rewrite_rows(unit: Unit, *, target: Path) -> Unit:
     """Rewrite a unit as JSON lines that can be read; row numbers stay."""
-    path = _plain(unit, target=target, connection=connection)
-    lines = _csv_lines(path, unit) if unit.format == "csv" else _json_lines(path)
+    lines = _csv_lines(unit) if unit.format == "csv" else _json_lines(unit.path)
     with target.open("w", encoding="utf-8", newline="\n") as file:
         for line in lines:
             file.write(line)
             file.write("\n")
-    return replace(unit, path=target, format="lines", compression="none")
-
-
-def _plain(unit: Unit, *, target: Path, connection: duckdb.DuckDBPyConnection) -> Path:
-    if unit.compression == "none":
-        return unit.path
-    # Latin-1 reads any byte; written back as it was read, the bytes are those of the file.
-    plain = target.with_name("plain")
-    reader = lines_reader(unit.path, compression=unit.compression, encoding="latin-1")
-    rows = connection.execute(f"select line from {reader}")
-    with plain.open("wb") as file:
-        while batch := rows.fetchmany(10_000):
-            for (line,) in batch:
-                file.write((line or "").encode("latin-1", errors="replace") + b"\n")
-    return plain
+    return replace(unit, path=target, format="lines")
 
 
 def _json_lines(path: Path) -> Iterator[str]:
@@ -82,10 +65,15 @@ def _unreadable(text: str) -> str:
     return _UNREADABLE + text[:_SHOWN_CHARACTERS].rstrip("\r\n").translate(_CONTROL)
 
 
-def _csv_lines(path: Path, unit: Unit) -> Iterator[str]:
+def _csv_lines(unit: Unit) -> Iterator[str]:
+    with unit.path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        yield from _rewritten_csv(file, unit)
+
+
+def _rewritten_csv(file: TextIO, unit: Unit) -> Iterator[str]:
     csv.field_size_limit(LONGEST_ROW_BYTES)
-    content = path.read_bytes().decode("utf-8-sig", errors="replace").replace("\x00", _UNREADABLE)
-    reader = csv.reader(io.StringIO(content, newline=""), delimiter=unit.csv_delimiter, strict=True)
+    lines = (line.replace("\x00", _UNREADABLE) for line in file)
+    reader = csv.reader(lines, delimiter=unit.csv_delimiter, strict=True)
     next(reader)
     while True:
         try:

@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import IO
 
 import duckdb
+import zstandard
 
 from orchestration.ingest import sql
+from orchestration.ingest.cutting import csv_ranges, json_ranges
 from orchestration.ingest.files import UnusableFile, format_of
-from orchestration.ingest.reader import Unit, lines_reader
+from orchestration.ingest.reader import Unit
 from orchestration.ingest.scanning import scan_file
 
 # A large file is cut so that several workers share it and memory stays bounded. The cuts depend on
@@ -29,7 +31,8 @@ from orchestration.ingest.scanning import scan_file
 _WHOLE_BYTES = 48_000_000
 _LARGEST_PIECE_BYTES = 192_000_000
 _PIECES_OF_MIDDLING_FILE = 4
-_ROWS_OF_PARQUET_PIECE = 500_000
+# Two of the row groups the engine writes: a piece reads what its row groups hold.
+_ROWS_OF_PARQUET_PIECE = 245_760
 _SMALLEST_PIECE_BYTES = 16_000_000
 _SCANS_AT_ONCE = 4
 _TIME = re.compile(rb'"(\d{4}-\d\d-\d\d)[T ]\d\d:')
@@ -70,16 +73,13 @@ def prepare(
         return Prepared(
             content_sha256=content_sha256, size_bytes=size, format="parquet", units=units
         )
-    plain, unit_compression = path, "none"
-    if compression == "gzip":
+    plain = path
+    if compression != "none":
         plain = scratch / "plain"
-        _write(_gunzip(path), plain)
-    elif compression == "zstd":
-        check_zstd(path)
-        unit_compression = "zstd"
+        _write(_gunzip(path) if compression == "gzip" else _unzstd(path), plain)
     if plain.stat().st_size == 0:
         raise UnusableFile("is empty")
-    head = _head(plain, compression=unit_compression, connection=connection)
+    head = _head(plain)
     if not head.strip():
         raise UnusableFile("is empty")
     unit_format = raw_format
@@ -89,18 +89,16 @@ def prepare(
     whole = Unit(
         path=plain,
         format=unit_format,
-        compression=unit_compression,
         csv_columns=columns,
         csv_delimiter=delimiter,
     )
-    is_split = may_split and unit_format == "lines" and unit_compression == "none"
     return Prepared(
         content_sha256=content_sha256,
         size_bytes=size,
         format={"lines": "ndjson", "array": "json", "document": "json"}.get(
             unit_format, unit_format
         ),
-        units=_line_units(whole) if is_split else (whole,),
+        units=_text_units(whole) if may_split else (whole,),
     )
 
 
@@ -116,6 +114,35 @@ def _piece_bytes(size: int) -> int:
     if size <= _WHOLE_BYTES:
         return size
     return min(_LARGEST_PIECE_BYTES, -(-size // _PIECES_OF_MIDDLING_FILE))
+
+
+def _text_units(whole: Unit) -> tuple[Unit, ...]:
+    if whole.format == "lines":
+        return _line_units(whole)
+    piece_bytes = _piece_bytes(whole.path.stat().st_size)
+    if piece_bytes >= whole.path.stat().st_size:
+        return (whole,)
+    if whole.format == "csv":
+        ranges = (
+            csv_ranges(whole.path, delimiter=whole.csv_delimiter, piece_bytes=piece_bytes)
+            if len(whole.csv_columns) > 1
+            else None
+        )
+    else:
+        ranges = json_ranges(whole.path, is_array=whole.format == "array", piece_bytes=piece_bytes)
+    if ranges is None:
+        return (whole,)
+    return tuple(
+        replace(
+            whole,
+            first_row=each.first_row,
+            start=each.start,
+            end=each.end,
+            head=each.head,
+            tail=each.tail,
+        )
+        for each in ranges
+    )
 
 
 def _line_units(whole: Unit) -> tuple[Unit, ...]:
@@ -219,8 +246,21 @@ def _gunzip(path: Path) -> Iterator[bytes]:
         raise UnusableFile("is a gzip file that ends too early; deliver it again")
 
 
-def check_zstd(path: Path) -> None:
-    """Walk the frames and blocks of a zstd file: DuckDB takes a cut-off one for a whole one.
+def _unzstd(path: Path) -> Iterator[bytes]:
+    _check_zstd(path)
+    try:
+        with (
+            path.open("rb") as file,
+            zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True) as reader,
+        ):
+            while block := reader.read(_BLOCK):
+                yield block
+    except zstandard.ZstdError as error:
+        raise UnusableFile(f"is not a readable zstd file: {error}") from error
+
+
+def _check_zstd(path: Path) -> None:
+    """Walk the frames and blocks of a zstd file: decompressing takes a cut-off one for a whole one.
 
     Raises:
         UnusableFile: the file ends before its last frame does, or is none.
@@ -271,20 +311,10 @@ def _write(blocks: Iterator[bytes], path: Path) -> None:
             file.write(block)
 
 
-def _head(path: Path, *, compression: str, connection: duckdb.DuckDBPyConnection) -> str:
+def _head(path: Path) -> str:
     """The beginning of a text file."""
-    if compression == "none":
-        with path.open("rb") as file:
-            return file.read(_BLOCK).decode("utf-8", errors="replace")
-    # The whole file as one text would be needless: the first rows are enough.
-    reader = lines_reader(path, compression=compression, encoding="latin-1")
-    try:
-        rows = connection.execute(f"select line from {reader} limit 200").fetchall()
-    except duckdb.Error as error:
-        raise UnusableFile(f"cannot be read: {str(error).splitlines()[0]}") from error
-    # Latin-1 reads any byte and gives it back.
-    text = "\n".join(row[0] or "" for row in rows)
-    return text.encode("latin-1", errors="replace").decode("utf-8", errors="replace")
+    with path.open("rb") as file:
+        return file.read(_BLOCK).decode("utf-8", errors="replace")
 
 
 def _csv_header(head: str) -> tuple[tuple[str, ...], str]:
