@@ -273,6 +273,35 @@ def test_a_mean_day_of_under_fourteen_days_makes_no_month(published: Published) 
     assert month["projected_tokens_low"] is None
 
 
+def test_a_coming_day_is_the_mean_of_its_weekday_within_the_errors_of_such_means(
+    published: Published,
+) -> None:
+    """Six Mondays are known: (30 + 5 x 25) / 6 = 25.83; six Saturdays: (42 + 5 x 37.5) / 6 = 38.25.
+
+    A week ahead, the rule would have missed 28 of 35 days by 0, two by 4.5 and five by 5; of 36 ranks 10 %
+    are the third, 0, and 90 % the 33rd, 5. Two weeks ahead 21 of 28: the second, 0, and the 27th, 5.
+    """
+    days = _export(published, "forecast", "tenant:acme")["days"]
+    assert [day["date"] for day in days] == [
+        (_AS_OF + timedelta(days=ahead)).date().isoformat() for ahead in range(14)
+    ]
+    costs = [(day["cost_usd"], day["cost_usd_low"], day["cost_usd_high"]) for day in days]
+    monday = (Decimal("25.83"), Decimal("25.83"), Decimal("30.83"))
+    saturday = (Decimal("38.25"), Decimal("38.25"), Decimal("43.25"))
+    assert (costs[0], costs[5], costs[7], costs[12]) == (monday, saturday, monday, saturday)
+    # Tokens were the same every week, so no forecast of them ever failed.
+    assert [day["tokens"] for day in days] == ([1000] * 5 + [3000] * 2) * 2
+    assert [day["tokens_low"] for day in days] == [day["tokens_high"] for day in days]
+
+
+def test_two_weeks_of_history_give_the_range_of_one_weeks_errors(published: Published) -> None:
+    """(30 + 25) / 2 = 27.5; the seven errors are 4.5 and 5, and a range holds its own forecast."""
+    days = _export(published, "forecast", "tenant:fortnight")["days"]
+    ends = [(day["cost_usd"], day["cost_usd_low"], day["cost_usd_high"]) for day in days]
+    assert ends[0] == ends[7] == (Decimal("27.5"), Decimal("27.5"), Decimal("32.5"))
+    assert _export(published, "forecast", "tenant:young")["days"] == []
+
+
 def test_another_currency_converts_every_day_at_its_own_rate(published: Published) -> None:
     with (PROJECT_ROOT / "seeds" / "reference" / "fx_rates.csv").open(encoding="utf-8") as lines:
         rates = sorted(

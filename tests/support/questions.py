@@ -37,7 +37,7 @@ _SHAPES = {
     "daily-summary": "event data",
     "series": "metric label unit bucket points",
     "insights": "insights",
-    "forecast": "forecast_from history_days week coming_month budget",
+    "forecast": "forecast_from history_days week coming_month budget days",
     "experiments": "experiments",
     "data-quality": "streams quarantine usage",
     "company": "period summary daily agents providers models health forecast distributions",

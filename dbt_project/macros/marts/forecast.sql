@@ -273,3 +273,219 @@
         {{ safe_divide('projected.run_rate_month_cost_usd', 'projected.budget_usd') }} as projected_budget_utilization
     from projected
 {%- endmacro %}
+
+
+{#
+    One row per window and coming day: the mean of the same weekday over the last `forecast_weeks` weeks, and the range
+    that `forecast_level` of such forecasts held. The range is that of the errors that the same rule made for every day
+    of those weeks from as far ahead, without the day itself: the order statistics of split conformal prediction (J. Lei
+    and others, Distribution-free predictive inference for regression, JASA 113 (2018) 1094-1111), which need no shape
+    of the errors and widen where there are few. A lead with under a week of errors takes those of the first.
+
+    Days before the scope's first usage are no part of the history. No row from under `forecast_min_history_days`.
+#}
+{% macro usage_forecast_daily_sql(windows) -%}
+    with spans as (
+        {{ forecast_spans(windows) }}
+    ),
+
+    {{ usage_days_before_forecast(windows) }},
+
+    levels as (
+        select
+            cast({{ setting('forecast_min_history_days') }} as bigint) as min_history_days,
+            cast({{ setting('forecast_horizon_days') }} as bigint) as horizon_days,
+            cast({{ setting('forecast_weeks') }} as bigint) as weeks,
+            cast({{ setting('forecast_level') }} as double) as level
+    ),
+
+    first_days as (
+        select
+            usage_days.window_key,
+            min(usage_days.local_date) as first_day
+        from usage_days
+        group by usage_days.window_key
+    ),
+
+    histories as (
+        select
+            spans.window_key,
+            spans.forecast_from,
+            first_days.first_day,
+            levels.horizon_days,
+            levels.weeks,
+            levels.level
+        from spans
+        inner join first_days
+            on spans.window_key = first_days.window_key
+        cross join levels
+        where {{ days_between('first_days.first_day', 'spans.forecast_from') }} >= levels.min_history_days
+    ),
+
+    {# Whole tokens, and whole millionths of money: they add up exactly. -#}
+    history_days as (
+        select
+            histories.window_key,
+            days.date_day,
+            cast(coalesce(usage_days.total_tokens, 0) as decimal(18, 0)) as tokens,
+            cast(
+                round(case when usage_days.window_key is null then 0 else usage_days.cost_usd end * 1000000) as decimal(18, 0)
+            ) as micros
+        from histories
+        {{ join_dates('histories.first_day', 'histories.forecast_from', 'days') }}
+        left join usage_days
+            on histories.window_key = usage_days.window_key
+            and days.date_day = usage_days.local_date
+    ),
+
+    measured_days as (
+        select window_key, date_day, 'tokens' as measure, tokens as value from history_days
+        union all
+        select window_key, date_day, 'micros', micros from history_days where micros is not null
+    ),
+
+    {# How many weeks lie between a day and the last of its weekday that was known. -#}
+    leads as (
+        select
+            histories.window_key,
+            leads.lead_weeks
+        from histories
+        {{ join_numbers(1, integer_divide('histories.horizon_days + 6', '7'), 'leads', 'lead_weeks') }}
+    ),
+
+    coming_days as (
+        select
+            histories.window_key,
+            steps.days_ahead,
+            {{ date_add_days('histories.forecast_from', 'steps.days_ahead - 1') }} as date_day,
+            {{ integer_divide('steps.days_ahead + 6', '7') }} as lead_weeks
+        from histories
+        {{ join_numbers(1, 'histories.horizon_days', 'steps', 'days_ahead') }}
+    ),
+
+    targets as (
+        select window_key, date_day, lead_weeks from coming_days
+        union all
+        select
+            history_days.window_key,
+            history_days.date_day,
+            leads.lead_weeks
+        from history_days
+        inner join histories
+            on history_days.window_key = histories.window_key
+            and history_days.date_day >= {{ date_add_days('histories.forecast_from', '-7 * histories.weeks') }}
+        inner join leads
+            on history_days.window_key = leads.window_key
+    ),
+
+    weekday_means as (
+        select
+            targets.window_key,
+            targets.date_day,
+            targets.lead_weeks,
+            measured_days.measure,
+            {{ safe_divide('sum(measured_days.value)', 'count(*)') }} as mean_value
+        from targets
+        inner join histories
+            on targets.window_key = histories.window_key
+        {{ join_numbers('targets.lead_weeks', 'targets.lead_weeks + histories.weeks - 1', 'weeks', 'weeks_back') }}
+        inner join measured_days
+            on targets.window_key = measured_days.window_key
+            and {{ date_add_days('targets.date_day', '-7 * weeks.weeks_back') }} = measured_days.date_day
+        group by targets.window_key, targets.date_day, targets.lead_weeks, measured_days.measure
+    ),
+
+    errors as (
+        select
+            weekday_means.window_key,
+            weekday_means.lead_weeks,
+            weekday_means.measure,
+            cast(measured_days.value as double) - weekday_means.mean_value as error,
+            row_number() over (
+                partition by weekday_means.window_key, weekday_means.lead_weeks, weekday_means.measure
+                order by cast(measured_days.value as double) - weekday_means.mean_value, weekday_means.date_day
+            ) as place,
+            count(*) over (
+                partition by weekday_means.window_key, weekday_means.lead_weeks, weekday_means.measure
+            ) as error_count
+        from weekday_means
+        inner join measured_days
+            on weekday_means.window_key = measured_days.window_key
+            and weekday_means.date_day = measured_days.date_day
+            and weekday_means.measure = measured_days.measure
+    ),
+
+    {# A range holds its own forecast, also where all errors lie on one side. -#}
+    bounds as (
+        select
+            errors.window_key,
+            errors.lead_weeks,
+            errors.measure,
+            max(errors.error_count) as error_count,
+            least(0, max(errors.error) filter (
+                where errors.place = greatest(1, floor(round((errors.error_count + 1) * (1 - histories.level) / 2, 6)))
+            )) as lower_error,
+            greatest(0, max(errors.error) filter (
+                where errors.place = least(
+                    errors.error_count, ceil(round((errors.error_count + 1) * (1 + histories.level) / 2, 6))
+                )
+            )) as upper_error
+        from errors
+        inner join histories
+            on errors.window_key = histories.window_key
+        group by errors.window_key, errors.lead_weeks, errors.measure
+    ),
+
+    forecasts as (
+        select
+            coming_days.window_key,
+            coming_days.date_day,
+            coming_days.days_ahead,
+            weekday_means.measure,
+            weekday_means.mean_value,
+            case when own.error_count >= 7 then own.lower_error else first_lead.lower_error end as lower_error,
+            case when own.error_count >= 7 then own.upper_error else first_lead.upper_error end as upper_error
+        from coming_days
+        inner join weekday_means
+            on coming_days.window_key = weekday_means.window_key
+            and coming_days.date_day = weekday_means.date_day
+            and coming_days.lead_weeks = weekday_means.lead_weeks
+        left join bounds as own
+            on weekday_means.window_key = own.window_key
+            and weekday_means.lead_weeks = own.lead_weeks
+            and weekday_means.measure = own.measure
+        left join bounds as first_lead
+            on weekday_means.window_key = first_lead.window_key
+            and first_lead.lead_weeks = 1
+            and weekday_means.measure = first_lead.measure
+    ),
+
+    {# No day uses or costs less than nothing. -#}
+    pivoted as (
+        select
+            window_key,
+            date_day,
+            days_ahead,
+            {%- for measure in ['tokens', 'micros'] %}
+            max(mean_value) filter (where measure = '{{ measure }}') as {{ measure }},
+            max(case when mean_value + lower_error < 0 then 0 else mean_value + lower_error end)
+                filter (where measure = '{{ measure }}') as {{ measure }}_low,
+            max(case when mean_value + upper_error < 0 then 0 else mean_value + upper_error end)
+                filter (where measure = '{{ measure }}') as {{ measure }}_high{{ "," if not loop.last }}
+            {%- endfor %}
+        from forecasts
+        group by window_key, date_day, days_ahead
+    )
+
+    select
+        pivoted.window_key,
+        pivoted.date_day,
+        cast(pivoted.days_ahead as bigint) as days_ahead,
+        pivoted.tokens as forecast_tokens,
+        pivoted.tokens_low as forecast_tokens_low,
+        pivoted.tokens_high as forecast_tokens_high,
+        {{ safe_divide_money('pivoted.micros', '1000000') }} as forecast_cost_usd,
+        {{ safe_divide_money('pivoted.micros_low', '1000000') }} as forecast_cost_usd_low,
+        {{ safe_divide_money('pivoted.micros_high', '1000000') }} as forecast_cost_usd_high
+    from pivoted
+{%- endmacro %}

@@ -207,6 +207,11 @@
             'description': 'One row: what tokens and cost come to after the span, and the month so far against its budget.',
         },
         {
+            'name': 'usage_forecast_daily',
+            'summary_sql': usage_forecast_daily_sql('requested_windows'),
+            'description': 'One row per day of the two weeks after the span: forecast tokens and cost, each with its 80 % range.',
+        },
+        {
             'name': 'experiments',
             'summary_sql': experiments_sql('requested_windows'),
             'description': 'One row per experiment that ran in the span: how its traffic split, and the verdict.',

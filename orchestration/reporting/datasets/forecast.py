@@ -6,6 +6,8 @@ from how much history one is made.
 
 from __future__ import annotations
 
+from datetime import date
+
 from orchestration.reporting.datasets.dataset import (
     Answer,
     Dataset,
@@ -49,10 +51,20 @@ _TYPES = {
     "budget_utilization": "DECIMAL(38,4)",
     "projected_budget_utilization": "DECIMAL(38,4)",
 }
+_DAY_TYPES = {
+    "date": "DATE",
+    "tokens": "BIGINT",
+    "tokens_low": "BIGINT",
+    "tokens_high": "BIGINT",
+    "cost_usd": "DECIMAL(38,2)",
+    "cost_usd_low": "DECIMAL(38,2)",
+    "cost_usd_high": "DECIMAL(38,2)",
+}
 
 
 def _answer(question: Question, figures: Figures) -> Answer:
     row = only_row(figures, "usage_forecast")
+    days = [_day(one) for one in sorted(figures["usage_forecast_daily"], key=_by_date)]
     start: dict[str, Cell] = {
         "forecast_from": row["forecast_from"],
         "history_days": count(row, "history_days"),
@@ -63,11 +75,15 @@ def _answer(question: Question, figures: Figures) -> Answer:
         "week": dict[str, Json](week),
         "coming_month": dict[str, Json](month),
         "budget": dict[str, Json](budget),
+        "days": list[Json](days),
         "extra": about(question),
     }
     return Answer(
         document=document,
-        tables=(Table.of("forecast", _TYPES, [{**start, **week, **month, **budget}]),),
+        tables=(
+            Table.of("forecast", _TYPES, [{**start, **week, **month, **budget}]),
+            Table.of("days", _DAY_TYPES, days),
+        ),
     )
 
 
@@ -109,10 +125,27 @@ def _budget(row: Row) -> dict[str, Cell]:
     }
 
 
+def _day(row: Row) -> dict[str, Cell]:
+    return {
+        "date": row["date_day"],
+        "tokens": whole(row["forecast_tokens"]),
+        "tokens_low": whole(row["forecast_tokens_low"]),
+        "tokens_high": whole(row["forecast_tokens_high"]),
+        "cost_usd": half_up(row["forecast_cost_usd"], 2),
+        "cost_usd_low": half_up(row["forecast_cost_usd_low"], 2),
+        "cost_usd_high": half_up(row["forecast_cost_usd_high"], 2),
+    }
+
+
+def _by_date(row: Row) -> date:
+    day: date = row["date_day"]
+    return day
+
+
 FORECAST = Dataset(
     name="forecast",
     default_period="30d",
     scopes=frozenset(ScopeKind),
-    needs=needs("usage_forecast"),
+    needs=needs("usage_forecast", "usage_forecast_daily"),
     answer=_answer,
 )
