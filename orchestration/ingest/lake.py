@@ -23,6 +23,7 @@ from orchestration.ingest import sql
 from orchestration.ingest.ledger import sync_folder
 
 _STAGING = ".staging"
+_LOCK = ".lock"
 _DIGEST_LENGTH = 16
 
 
@@ -67,16 +68,16 @@ def staging_folder(lake: Path) -> Iterator[Path]:
         _remove_if_abandoned(left)
     folder = root / uuid.uuid4().hex
     folder.mkdir()
-    with (folder / ".lock").open("w") as lock:
+    with (folder / _LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
 
 
 def _remove_if_abandoned(folder: Path) -> None:
-    lock = folder / ".lock"
+    lock = folder / _LOCK
     if not lock.is_file():
         # Its owner is between making the folder and locking it, or died just there: an empty folder
         # harms nobody.
@@ -86,7 +87,17 @@ def _remove_if_abandoned(folder: Path) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a staging folder, its lock last: what is left by a kill half-way is still known as abandoned."""
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        elif entry.name != _LOCK:
+            entry.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def keep_file(staged: Path, *, lake: Path, folder: str, load_id: str) -> str:
