@@ -323,9 +323,15 @@ def test_a_scope_without_usage_has_zeros_and_no_projection(published: Published)
     assert forecast["history_days"] == 0
     assert forecast["week"]["current_weekly_cost_usd"] == 0
     assert forecast["week"]["projected_monthly_cost_usd"] is None
-    assert (
-        _export(published, "experiments", "tenant:silent")["experiments"][0]["verdict"] == "no_data"
-    )
+
+
+def test_a_tenant_is_shown_the_experiments_that_it_took_part_in(published: Published) -> None:
+    assert _export(published, "experiments", "tenant:silent")["experiments"] == []
+    taking_part = _by_id(_export(published, "experiments", "tenant:t1"))
+    assert set(taking_part) == {"exp-tested", "exp-skewed", "exp-early"}
+    # Every third of 80 and of 70 answers, from the second on.
+    tested = taking_part["exp-tested"]
+    assert (tested["answers_a"], tested["answers_b"]) == (27, 23)
 
 
 def _by_id(document: Any) -> dict[str, Any]:

@@ -42,7 +42,6 @@
             and (experiments.ended_at is null or experiments.ended_at > windows.start_at)
             and (windows.source_name is null or windows.source_name = experiments.source_name)
             and (windows.agent_key is null or windows.agent_key = experiments.agent_key)
-            {# To others than its publisher and the platform it exists once they were answered. -#}
             and (windows.scope_kind <> 'publisher' or windows.scope_key = experiments.publisher_key)
     ),
 
@@ -316,6 +315,8 @@
         left join split_users
             on experiment_windows.asked_window_key = split_users.window_key
             and experiment_windows.experiment_key = split_users.experiment_key
+        {# A tenant learns of an experiment by taking part. -#}
+        where experiment_windows.scope_kind <> 'tenant' or split_answers.window_key is not null
     ),
 
     flagged as (
