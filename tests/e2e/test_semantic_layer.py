@@ -98,7 +98,10 @@ def _rows(mart: duckdb.DuckDBPyConnection, query: str) -> Rows:
 def _as_published(answered: Any, published: Any) -> Any:
     """A quotient of money is kept to twelve places in the marts, and is a binary number in MetricFlow."""
     if isinstance(answered, float) and isinstance(published, Decimal):
-        return Decimal(answered).quantize(Decimal("1e-12"))
+        (kept,) = duckdb.execute(
+            "select cast(cast(? as double) as decimal(38, 12))", [answered]
+        ).fetchone() or (None,)
+        return kept
     return answered
 
 
