@@ -119,17 +119,17 @@ def _piece_bytes(size: int) -> int:
 def _text_units(whole: Unit) -> tuple[Unit, ...]:
     if whole.format == "lines":
         return _line_units(whole)
-    piece_bytes = _piece_bytes(whole.path.stat().st_size)
-    if piece_bytes >= whole.path.stat().st_size:
+    # All cells or elements of a piece are held at once, so it is no larger than a file read whole.
+    if whole.path.stat().st_size <= _WHOLE_BYTES:
         return (whole,)
     if whole.format == "csv":
         ranges = (
-            csv_ranges(whole.path, delimiter=whole.csv_delimiter, piece_bytes=piece_bytes)
+            csv_ranges(whole.path, delimiter=whole.csv_delimiter, piece_bytes=_WHOLE_BYTES)
             if len(whole.csv_columns) > 1
             else None
         )
     else:
-        ranges = json_ranges(whole.path, is_array=whole.format == "array", piece_bytes=piece_bytes)
+        ranges = json_ranges(whole.path, is_array=whole.format == "array", piece_bytes=_WHOLE_BYTES)
     if ranges is None:
         return (whole,)
     return tuple(

@@ -12,8 +12,8 @@ import pytest
 
 from tests.support.peaks import FORMATS, peak_of_load, write_rows
 
-# 4 and 37 MB as csv, 7 and 65 MB as JSON; to read a file whole takes several times its size.
-ROWS, MORE_ROWS = 30_000, 300_000
+# 4 and 25 MB as csv, 7 and 43 MB as JSON; to read a file whole takes several times its size.
+ROWS, MORE_ROWS = 30_000, 200_000
 # What is not given back in time varies by some 20 MB.
 MOST_GROWTH_MB = 40
 
