@@ -107,7 +107,8 @@ def export(
       feedback-summary, feedback-by-agent-type
       task-usage, task-performance, task-costs
       company, daily-summary
-      series, insights, forecast, experiments, data-quality
+      series, insights, forecast, goals, experiments, deployments
+      bill-reconciliation, data-quality
 
     A dataset that holds several lists has several tables: as CSV or Parquet, stdout gets the main
     one, and --out writes each to a file of its own beside it.

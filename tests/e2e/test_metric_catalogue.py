@@ -16,6 +16,7 @@ _NUMBERS = ("BIGINT", "INTEGER", "HUGEINT", "DOUBLE", "DECIMAL")
 
 # Numbers of the marts that are no metric, and why.
 _PLACES = {
+    "billed_days",
     "band_order",
     "bin_order",
     "hour_of_day",
@@ -107,6 +108,20 @@ _OF_AN_EXPERIMENT = {
     "value_a",
     "value_b",
 }
+# The same before and after a deployment.
+_OF_A_DEPLOYMENT = {
+    "answers_after",
+    "answers_before",
+    "better_metrics",
+    "compared_days",
+    "observations_after",
+    "observations_before",
+    "value_after",
+    "value_before",
+    "worse_metrics",
+}
+# A goal is of any metric too.
+_OF_A_GOAL = {"goal_attainment", "goal_target", "metric_value"}
 # One finding is about any metric; `metric` beside these names it.
 _OF_A_FINDING = {"baseline", "sample_size", "threshold", "value"}
 _NO_METRICS = (
@@ -118,6 +133,8 @@ _NO_METRICS = (
     | _OF_A_FINDING
     | _OF_A_FORECAST
     | _OF_AN_EXPERIMENT
+    | _OF_A_DEPLOYMENT
+    | _OF_A_GOAL
 )
 
 

@@ -38,7 +38,10 @@ _SHAPES = {
     "series": "metric label unit bucket points",
     "insights": "insights",
     "forecast": "forecast_from history_days week coming_month budget days",
+    "goals": "goals budgets",
     "experiments": "experiments",
+    "deployments": "deployments",
+    "bill-reconciliation": "months",
     "data-quality": "streams quarantine usage",
     "company": "period summary daily agents providers models health forecast distributions",
 }

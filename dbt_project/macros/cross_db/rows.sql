@@ -78,3 +78,23 @@
 {% macro duckdb__list_length(list) -%}
     coalesce(len({{ list }}), 0)
 {%- endmacro %}
+
+{#
+    Query of one row per row of `relation` and column of it but `key`: the key, metric_name, and metric_value as text.
+#}
+{% macro values_by_name(relation, key) -%}
+    {{ adapter.dispatch('values_by_name')(relation, key) }}
+{%- endmacro %}
+
+{% macro duckdb__values_by_name(relation, key) -%}
+    select
+        texts.{{ key }},
+        texts.metric_name,
+        texts.metric_value
+    from (
+        select
+            wide.{{ key }},
+            cast(columns(wide.* exclude ({{ key }})) as varchar)
+        from {{ relation }} as wide
+    ) unpivot include nulls (metric_value for metric_name in (columns(* exclude ({{ key }})))) as texts
+{%- endmacro %}

@@ -222,6 +222,31 @@
             'description': 'One row per experiment that ran in the span and metric: both versions, their difference and its interval.',
         },
         {
+            'name': 'goals',
+            'summary_sql': goals_sql('requested_windows'),
+            'description': 'One row per metric with a goal or target for the scope: its value in the span, attainment and status.',
+        },
+        {
+            'name': 'budgets',
+            'summary_sql': budgets_sql('requested_windows'),
+            'description': 'One row per month that the span reaches into and that has a budget: spent, run rate and status.',
+        },
+        {
+            'name': 'bill_reconciliation',
+            'summary_sql': bill_reconciliation_sql('requested_windows'),
+            'description': 'One row per model provider and month that the span reaches into: billed against estimated. Platform only.',
+        },
+        {
+            'name': 'deployments',
+            'summary_sql': deployments_sql('requested_windows'),
+            'description': 'One row per deployment in the span: days before and after it compared, and the verdict.',
+        },
+        {
+            'name': 'deployment_metrics',
+            'summary_sql': deployment_metrics_sql('requested_windows'),
+            'description': 'One row per deployment in the span and metric: before, after, their difference and its interval.',
+        },
+        {
             'name': 'insights',
             'summary_sql': insights_sql('requested_windows'),
             'description': 'One row per finding of insights.insights whose evidence falls into the span.',

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from orchestration.errors import UserError
 from orchestration.reporting.datasets.agent_types import AGENT_TYPE_COMPARISON
+from orchestration.reporting.datasets.bill_reconciliation import BILL_RECONCILIATION
 from orchestration.reporting.datasets.company import COMPANY
 from orchestration.reporting.datasets.compliance import (
     COMPLIANCE_BY_AGENT_TYPE,
@@ -18,12 +19,14 @@ from orchestration.reporting.datasets.compliance import (
 from orchestration.reporting.datasets.daily_summary import DAILY_SUMMARY
 from orchestration.reporting.datasets.data_quality import DATA_QUALITY
 from orchestration.reporting.datasets.dataset import Dataset
+from orchestration.reporting.datasets.deployments import DEPLOYMENTS
 from orchestration.reporting.datasets.experiments import EXPERIMENTS
 from orchestration.reporting.datasets.feedback import (
     FEEDBACK_BY_AGENT_TYPE,
     FEEDBACK_SUMMARY,
 )
 from orchestration.reporting.datasets.forecast import FORECAST
+from orchestration.reporting.datasets.goals import GOALS
 from orchestration.reporting.datasets.insights import INSIGHTS
 from orchestration.reporting.datasets.marketplace_overview import MARKETPLACE_OVERVIEW
 from orchestration.reporting.datasets.publisher_dashboard import PUBLISHER_DASHBOARD
@@ -61,7 +64,10 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
             SERIES,
             INSIGHTS,
             FORECAST,
+            GOALS,
             EXPERIMENTS,
+            DEPLOYMENTS,
+            BILL_RECONCILIATION,
             DATA_QUALITY,
         )
     }
