@@ -390,14 +390,17 @@ def _function_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _marts(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
-    """Schema and name of the marts that a table function has the name of; insights are no summary."""
+    """Schema and name of the marts over windows that a table function has the name of.
+
+    Insights are no summary.
+    """
     return [
         (str(schema), str(name))
         for schema, name in _rows(
             connection,
-            "select schema_name, table_name from duckdb_tables() where table_name in"
-            " (select function_name from meta.table_functions) and schema_name <> 'insights'"
-            " order by all",
+            "select schema_name, table_name from duckdb_columns() where column_name = 'window_key'"
+            " and table_name in (select function_name from meta.table_functions)"
+            " and schema_name <> 'insights' order by all",
         )
     ]
 
