@@ -101,7 +101,7 @@ def _cached() -> dict[str, Any]:
         datetime(2026, 1, 5, 12, tzinfo=UTC),
         tenant="payer",
         agent="biller",
-        provider="cachey",
+        provider="openai",
         model="gpt-4o",
         input_tokens=1_000_000,
         cache_read_tokens=1_000_000,
@@ -211,7 +211,7 @@ def _plant(landing: Path) -> None:
                 "period_start": "2025-12-17",
                 "period_end": "2026-01-16",
             },
-            {**bill, "bill_id": "6", "provider": "cachey", "amount": "1.25"},
+            {**bill, "bill_id": "6", "provider": "openai", "amount": "1.25"},
             {**bill, "bill_id": "7", "provider": "strange", "amount": "5", "currency": "ZZZ"},
             {**bill, "bill_id": "8", "provider": "unused", "amount": "5"},
         ],
@@ -414,7 +414,7 @@ def test_a_bill_is_an_issue_from_five_percent_on(published: Published) -> None:
         "gap": (40, "differs"),
         "euro": (bills["euro"]["difference_usd"], "differs"),
         "half": (5, "differs"),
-        "cachey": (Decimal("-1.25"), "differs"),
+        "openai": (Decimal("-1.25"), "differs"),
         "strange": (None, "unconverted"),
         "unused": (5, "differs"),
         "unbilled": (None, "no_bill"),
@@ -434,8 +434,8 @@ def test_a_difference_is_split_by_what_is_known_of_it(published: Published) -> N
         "unexplained_usd": 12,
         "unpriced_tokens": 400,
     }
-    assert bills["cachey"]["reasons"]["cache_usd"] == Decimal("-1.25")
-    assert bills["cachey"]["reasons"]["unexplained_usd"] == 0
+    assert bills["openai"]["reasons"]["cache_usd"] == Decimal("-1.25")
+    assert bills["openai"]["reasons"]["unexplained_usd"] == 0
 
 
 def test_a_bill_over_two_months_is_held_against_its_own_days(published: Published) -> None:
