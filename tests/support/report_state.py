@@ -104,11 +104,11 @@ def subscribe(settings: Settings, *states: Mapping[str, Any]) -> None:
         connection.execute(
             "create table states (subscription_id varchar, scope_kind varchar, scope_id varchar,"
             " frequency varchar, formats varchar[], recipients varchar[], updated_at timestamp,"
-            " is_active boolean, source_name varchar, row_hash varchar)"
+            " is_active boolean, source_name varchar, row_hash varchar, load_id varchar)"
         )
         connection.executemany(
-            "insert into states values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [list(row.values()) for row in rows],
+            "insert into states values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [[*row.values(), load_id] for row in rows],
         )
         connection.execute(f"copy states to '{settings.lake / file}' (format parquet)")
     write_entry(
