@@ -16,7 +16,8 @@ from orchestration.settings import Settings
 
 Rows = Sequence[Mapping[str, object]]
 
-_PARAMETERS = (
+# What every table function of a published database takes.
+TABLE_FUNCTION_PARAMETERS = (
     "scope, start_local, end_local, "
     "time_zone := 'UTC', source := null, agent := null, as_of := null, "
     "bucket := null, currency := 'USD'"
@@ -91,9 +92,11 @@ def publish_by_hand(home: Path, functions: Mapping[str, Rows] | None = None) -> 
         _create(connection, "core.dim_agents", AGENTS)
         for name, rows in (functions or {}).items():
             _create(connection, f"answers.{name}", rows)
-            connection.execute(f"create macro {name}({_PARAMETERS}) as table from answers.{name}")
+            connection.execute(
+                f"create macro {name}({TABLE_FUNCTION_PARAMETERS}) as table from answers.{name}"
+            )
         connection.execute(
-            f"create macro asked({_PARAMETERS}) as table "
+            f"create macro asked({TABLE_FUNCTION_PARAMETERS}) as table "
             "select scope as asked_scope, start_local as asked_start, end_local as asked_end, "
             "time_zone as asked_zone, source as asked_source, agent as asked_agent, "
             "as_of as asked_as_of, bucket as asked_bucket, currency as asked_currency"

@@ -21,6 +21,7 @@ from orchestration.reporting.gather import BREAKDOWNS, INSIGHTS, SUMMARIES
 from orchestration.reporting.model import Frequency
 from orchestration.reporting.scopes import ScopeKind
 from orchestration.settings import Settings
+from tests.support.published import TABLE_FUNCTION_PARAMETERS
 from tests.support.report_rows import AS_OF, Values, report_rows
 
 _SCHEMAS = {
@@ -40,10 +41,6 @@ _SCHEMAS = {
     "operations": ("health_summary",),
     "insights": (INSIGHTS,),
 }
-_PARAMETERS = (
-    "scope, start_local, end_local, "
-    "time_zone := 'UTC', source := null, agent := null, as_of := null"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,7 +229,7 @@ def _write_marts(connection: duckdb.DuckDBPyConnection, scopes: Sequence[ScopeSe
         function = "insight_findings" if mart == INSIGHTS else mart
         # Whatever window is asked for, a scope has the rows of its weekly one.
         connection.execute(
-            f"create macro {function}({_PARAMETERS}) as table from {table} where window_key ="
+            f"create macro {function}({TABLE_FUNCTION_PARAMETERS}) as table from {table} where window_key ="
             " (case when scope = 'platform' then 'platform:*' else split_part(scope, ':', 1) ||"
             " ':native:' || split_part(scope, ':', 2) end) || '/weekly/current'"
         )
