@@ -17,7 +17,6 @@ PROJECT = Path(__file__).resolve().parents[2]
 _NOT_OURS = {
     ".git",
     ".venv",
-    ".venv-bench",
     "data",
     "target",
     "logs",
