@@ -1,6 +1,6 @@
 """Every rule of the contract for every stream: declared as agreed, and each way to break it refused.
 
-Belongs here: completeness. Does not belong here: the finer readings of values (tests/unit/ingest).
+Belongs here: completeness. Does not belong here: the finer readings of values (tests/integration).
 """
 
 from __future__ import annotations
