@@ -15,6 +15,7 @@ import dagster as dg
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
+from orchestration.disk_space import is_out_of_space, out_of_space
 from orchestration.errors import RunFailure
 from orchestration.settings import DBT_PROJECT_DIR, Settings
 from orchestration.warehouse.broken_rules import name_broken_rules
@@ -39,6 +40,9 @@ def run_dbt_build(
         outcome = dbtRunner().invoke(_arguments(settings, is_full_refresh, select))
     # dbt keeps the file open for its next command; publishing attaches it in this process.
     DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+    # dbt writes its own records, and what they need may be the first that finds the disk full.
+    if outcome.exception and is_out_of_space(outcome.exception, home=settings.home):
+        raise RunFailure(f"Building stopped: {out_of_space(settings.home)}")
     if outcome.exception is not None or outcome.result is None:
         raise RunFailure(f"dbt could not build: {outcome.exception}")
     results = name_broken_rules(read_run_results(settings.dbt_target), settings.warehouse_file)
