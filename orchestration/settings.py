@@ -7,10 +7,12 @@ the content of extracts (contracts/) or business thresholds (seeds/reference/).
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from orchestration.errors import UserError
@@ -24,6 +26,13 @@ DEVELOPMENT_SALT = "agentmart-development-salt"
 
 _MAIL_SECURITY = ("starttls", "tls", "none")
 
+PAGERDUTY_URL = "https://events.pagerduty.com/v2/enqueue"
+# AGENTMART_CHANNEL_SMS makes the channel sms; the rest is an Apprise URL.
+_CHANNEL_PREFIX = "AGENTMART_CHANNEL_"
+_CHANNEL_NAME = re.compile(r"[A-Z0-9][A-Z0-9_]{0,39}")
+# These have variables and senders of their own.
+_SENT_BY_US = ("email", "slack", "teams", "pagerduty", "webhook")
+
 
 @dataclass(frozen=True, kw_only=True)
 class SmtpSettings:
@@ -35,6 +44,24 @@ class SmtpSettings:
     sender: str
     user: str | None = None
     password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelSettings:
+    """Where notifications go, by channel; what is None or empty is not configured.
+
+    ``apprise_urls`` maps the channels that Apprise serves, sms among them, to one URL each. URLs of
+    receivers hold secrets, as keys do.
+    """
+
+    email_to: tuple[str, ...] = field(default=(), repr=False)
+    slack_url: str | None = field(default=None, repr=False)
+    teams_url: str | None = field(default=None, repr=False)
+    pagerduty_key: str | None = field(default=None, repr=False)
+    pagerduty_url: str = PAGERDUTY_URL
+    webhook_url: str | None = field(default=None, repr=False)
+    webhook_secret: str | None = field(default=None, repr=False)
+    apprise_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +79,7 @@ class Settings:
     s3_endpoint_url: str | None = None
     smtp: SmtpSettings | None = None
     mail_from: str = "agentmart@localhost"
+    channels: ChannelSettings = field(default_factory=ChannelSettings)
 
     @classmethod
     def load(cls) -> Settings:
@@ -85,6 +113,7 @@ class Settings:
             s3_endpoint_url=environ.get("AGENTMART_S3_ENDPOINT_URL") or None,
             smtp=_smtp(environ, sender=sender),
             mail_from=sender,
+            channels=_channels(environ),
         )
 
     def export_to_children(self) -> None:
@@ -197,6 +226,79 @@ def _smtp(environ: Mapping[str, str], *, sender: str) -> SmtpSettings | None:
         user=environ.get("AGENTMART_SMTP_USER") or None,
         password=environ.get("AGENTMART_SMTP_PASSWORD") or None,
     )
+
+
+def _channels(environ: Mapping[str, str]) -> ChannelSettings:
+    url, secret = _url(environ, "AGENTMART_WEBHOOK_URL"), environ.get("AGENTMART_WEBHOOK_SECRET")
+    if url and not secret:
+        raise UserError(
+            "AGENTMART_WEBHOOK_URL is set without AGENTMART_WEBHOOK_SECRET; set the secret that"
+            " its receiver checks signatures with"
+        )
+    return ChannelSettings(
+        email_to=_listed(environ, "AGENTMART_ALERT_EMAIL_TO"),
+        slack_url=_url(environ, "AGENTMART_SLACK_URL"),
+        teams_url=_url(environ, "AGENTMART_TEAMS_URL"),
+        pagerduty_key=environ.get("AGENTMART_PAGERDUTY_KEY") or None,
+        pagerduty_url=_url(environ, "AGENTMART_PAGERDUTY_URL") or PAGERDUTY_URL,
+        webhook_url=url,
+        webhook_secret=secret or None,
+        apprise_urls=_apprise_urls(environ),
+    )
+
+
+def _apprise_urls(environ: Mapping[str, str]) -> dict[str, str]:
+    urls = {}
+    for variable, url in sorted(environ.items()):
+        if not variable.startswith(_CHANNEL_PREFIX) or not url:
+            continue
+        name = variable.removeprefix(_CHANNEL_PREFIX)
+        if not _CHANNEL_NAME.fullmatch(name):
+            raise UserError(
+                f"{variable} does not name a channel; use up to 40 capital letters, digits and"
+                f" underscores after {_CHANNEL_PREFIX}"
+            )
+        if name.lower() in _SENT_BY_US:
+            raise UserError(
+                f"{variable} names the channel {name.lower()}, which has variables of its own;"
+                " choose another name"
+            )
+        if "://" not in url:
+            # The value may be a secret that was put into the wrong variable.
+            raise UserError(f"{variable} is not a URL; use one of Apprise, such as twilio://…")
+        urls[name.lower()] = url
+    return urls
+
+
+def _listed(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """The words between commas, each once, without the spaces around them."""
+    words = (word.strip() for word in (environ.get(name) or "").split(","))
+    return tuple(dict.fromkeys(word for word in words if word))
+
+
+def _url(environ: Mapping[str, str], name: str) -> str | None:
+    """A URL to post to; a message about a bad one never shows it, for it holds a secret."""
+    text = environ.get(name)
+    if not text:
+        return None
+    try:
+        parts = urlsplit(text)
+        is_usable = (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and parts.username is None
+            and parts.port != 0
+            and text.isascii()
+            and text.isprintable()
+            and " " not in text
+        )
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise UserError(
+            f"{name} is not a URL that can be posted to; use https://host/path without a user name"
+        )
+    return text
 
 
 def _whole_number(environ: Mapping[str, str], name: str, *, default: int) -> int:

@@ -36,3 +36,30 @@ create table if not exists outbox (
 );
 
 create index if not exists outbox_by_state on outbox (state, message_id);
+
+-- One row per notification and target of its channel; the key is stored before anything is sent. A row gets its
+-- targets when it is first sent: until then the target is empty, and it stays so where a channel has only one.
+create table if not exists notifications (
+    notification_id integer primary key autoincrement,
+    idempotency_key text not null,
+    channel text not null,
+    target text not null default '',
+    kind text not null check (kind in ('alert', 'daily_summary', 'run_failure', 'test')),
+    subject_key text not null,
+    transition_at text not null,
+    severity text not null check (severity in ('critical', 'warning', 'info')),
+    status text not null check (status in ('firing', 'resolved', 'no_data', 'info')),
+    title text not null,
+    body text not null,
+    payload text not null,
+    state text not null
+        check (state in ('pending', 'sending', 'sent', 'written', 'failed', 'parked')),
+    reason text,
+    attempts integer not null default 0,
+    next_attempt_at text,
+    queued_as_of text not null,
+    settled_as_of text,
+    unique (idempotency_key, target)
+);
+
+create index if not exists notifications_by_state on notifications (state, notification_id);

@@ -65,6 +65,49 @@ def test_secrets_do_not_show_in_the_printed_settings() -> None:
     assert settings.smtp.password == "canary-password"
 
 
+def test_channels_come_from_the_environment_and_hide_their_secrets() -> None:
+    settings = Settings.from_environment(
+        {
+            "AGENTMART_ALERT_EMAIL_TO": "ann@example.org, bob@example.org ,ann@example.org",
+            "AGENTMART_SLACK_URL": "https://hooks.example.org/canary-slack",
+            "AGENTMART_TEAMS_URL": "https://teams.example.org/canary-teams",
+            "AGENTMART_PAGERDUTY_KEY": "canary-pagerduty",
+            "AGENTMART_WEBHOOK_URL": "https://hooks.example.org/canary-hook",
+            "AGENTMART_WEBHOOK_SECRET": "canary-secret",
+            "AGENTMART_CHANNEL_SMS": "twilio://canary:token@15550001/15550002",
+        }
+    )
+    channels = settings.channels
+    assert channels.email_to == ("ann@example.org", "bob@example.org")
+    assert channels.slack_url == "https://hooks.example.org/canary-slack"
+    assert channels.pagerduty_url == "https://events.pagerduty.com/v2/enqueue"
+    assert dict(channels.apprise_urls) == {"sms": "twilio://canary:token@15550001/15550002"}
+    assert "canary" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("AGENTMART_SLACK_URL", "canary"),
+        ("AGENTMART_SLACK_URL", "ftp://canary.example.org/"),
+        ("AGENTMART_TEAMS_URL", "https:///canary"),
+        ("AGENTMART_TEAMS_URL", "https://canary.example.org:port/"),
+        ("AGENTMART_PAGERDUTY_URL", "https://user:canary@example.org/"),
+        ("AGENTMART_PAGERDUTY_URL", "https://example.org/canary with a space"),
+        ("AGENTMART_WEBHOOK_URL", "https://example.org/canary-without-a-secret"),
+        ("AGENTMART_CHANNEL_SMS", "canary"),
+        ("AGENTMART_CHANNEL_SLACK", "slack://canary"),
+        ("AGENTMART_CHANNEL_lower", "twilio://canary"),
+    ],
+)
+def test_a_channel_that_cannot_be_used_is_named_without_its_value(
+    variable: str, value: str
+) -> None:
+    with pytest.raises(UserError, match=variable) as raised:
+        Settings.from_environment({variable: value})
+    assert "canary" not in str(raised.value)
+
+
 def test_extracts_lie_in_the_state_folder_unless_the_environment_names_another_place() -> None:
     assert Settings.from_environment({"AGENTMART_HOME": "/h"}).default_landing == "/h/landing"
     named = {"AGENTMART_LANDING": "s3://bucket/in", "AGENTMART_S3_ENDPOINT_URL": "http://store"}
