@@ -8,7 +8,6 @@ fields and rounding (tests/unit/reporting/datasets).
 from __future__ import annotations
 
 import csv
-import json
 import math
 import statistics
 from collections.abc import Callable, Iterator, Sequence
@@ -20,12 +19,10 @@ from typing import Any
 import pytest
 
 from orchestration.errors import UserError
-from orchestration.reporting.datasets.asking import Request, ask, pose
-from orchestration.reporting.datasets.registry import find_dataset
-from orchestration.reporting.documents import to_json
+from orchestration.reporting.datasets.asking import Request
 from orchestration.reporting.query import Published, read_published
 from orchestration.settings import PROJECT_ROOT, Settings
-from tests.e2e.conftest import DeploymentUnderTest
+from tests.support.published_home import export, plant, publish_landing
 
 # A Monday: the last complete week is Monday 23 February to Sunday 1 March.
 _AS_OF = datetime(2026, 3, 2, tzinfo=UTC)
@@ -171,34 +168,21 @@ def _plant(landing: Path) -> None:
         ],
         "experiments": _experiments(),
     }
-    for stream, rows in streams.items():
-        folder = landing / stream
-        folder.mkdir(parents=True)
-        text = "".join(f"{json.dumps(row)}\n" for row in rows)
-        (folder / "planted.ndjson").write_text(text)
+    plant(landing, streams)
 
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
-    deployment = DeploymentUnderTest(tmp_path_factory.mktemp("forecast") / "home")
-    _plant(deployment.home / "landing")
-    finished = deployment("run", "--as-of", _AS_OF.isoformat())
-    assert finished.exit_code == 0, finished.stdout + finished.stderr
-    with read_published(Settings(home=deployment.home)) as opened:
+    settings = Settings(home=tmp_path_factory.mktemp("forecast") / "home")
+    _plant(settings.landing)
+    publish_landing(settings, as_of=_AS_OF)
+    with read_published(settings) as opened:
         yield opened
 
 
 def _export(published: Published, name: str, scope: str = "platform", **options: Any) -> Any:
-    dataset = find_dataset(name)
-    question = pose(
-        Request(scope=scope, as_of=_AS_OF.isoformat(), **options),
-        dataset=dataset,
-        published=published,
-        platform_zone="UTC",
-        now=lambda: _AS_OF,
-    )
-    document = ask(dataset, question=question, published=published).document
-    return json.loads(to_json(document), parse_float=Decimal)
+    request = Request(scope=scope, as_of=_AS_OF.isoformat(), **options)
+    return export(published, name, request, as_of=_AS_OF)
 
 
 def test_a_week_is_projected_as_in_the_published_example(published: Published) -> None:

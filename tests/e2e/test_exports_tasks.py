@@ -20,13 +20,12 @@ import duckdb
 import pytest
 
 from orchestration.errors import UserError
-from orchestration.reporting.datasets.asking import Request, ask, pose
+from orchestration.reporting.datasets.asking import Request
 from orchestration.reporting.datasets.dataset import Answer
-from orchestration.reporting.datasets.registry import find_dataset
-from orchestration.reporting.documents import to_json
 from orchestration.reporting.query import Published, read_published
 from orchestration.settings import PROJECT_ROOT, Settings
 from tests.e2e.conftest import DeploymentUnderTest
+from tests.support.published_home import answer, export, plant, publish_landing
 
 _AS_OF = "2026-03-02T06:00:00Z"
 _SHAPES = PROJECT_ROOT / "tests" / "golden" / "shapes"
@@ -203,19 +202,15 @@ def _plant(landing: Path) -> None:
         "agent_events": [*_EVENTS, _EVENTS[-1]],
         "llm_calls": calls,
     }
-    for stream, rows in streams.items():
-        folder = landing / stream
-        folder.mkdir(parents=True)
-        text = "".join(f"{json.dumps(row)}\n" for row in rows)
-        (folder / "planted.ndjson").write_text(text)
+    plant(landing, streams)
 
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> DeploymentUnderTest:
     deployment = DeploymentUnderTest(tmp_path_factory.mktemp("planted") / "home")
     _plant(deployment.home / "landing")
-    finished = deployment("run", "--as-of", _AS_OF)
-    assert finished.exit_code == 0, finished.stdout + finished.stderr
+    as_of = datetime.fromisoformat(_AS_OF)
+    publish_landing(Settings(home=deployment.home), as_of=as_of)
     return deployment
 
 
@@ -242,19 +237,11 @@ def _request(options: Sequence[str]) -> Request:
 
 
 def _ask(published: Published, name: str, options: Sequence[str]) -> Answer:
-    dataset = find_dataset(name)
-    question = pose(
-        _request(options),
-        dataset=dataset,
-        published=published,
-        platform_zone="UTC",
-        now=lambda: datetime.fromisoformat(_AS_OF),
-    )
-    return ask(dataset, question=question, published=published)
+    return answer(published, name, _request(options), as_of=datetime.fromisoformat(_AS_OF))
 
 
 def _export(published: Published, name: str, *options: str) -> Any:
-    return json.loads(to_json(_ask(published, name, options).document), parse_float=Decimal)
+    return export(published, name, _request(options), as_of=datetime.fromisoformat(_AS_OF))
 
 
 def _shape(dataset: str) -> Any:

@@ -21,7 +21,7 @@ from tests.golden.oracle.extracts import Extracts
 from tests.golden.oracle.facts import Facts
 from tests.golden.oracle.reference import read_reference
 from tests.golden.oracle.windows import Scope, parse_period
-from tests.golden.published_home import answer, export
+from tests.support.published_home import answer, export
 
 # The point thresholds that the inventory fixes; what else is found is another matter.
 _FIXED_RULES = (

@@ -26,7 +26,7 @@ from tests.golden.oracle import datasets as oracle
 from tests.golden.oracle.compare import differences
 from tests.golden.oracle.extracts import read_landing
 from tests.golden.oracle_home import Home, open_home
-from tests.golden.published_home import publish_landing
+from tests.support.published_home import publish_landing
 
 ZONES = ("UTC", "Asia/Kolkata", "America/New_York")
 

@@ -17,7 +17,7 @@ from orchestration.reporting.datasets.registry import DATASETS as OFFERED
 from orchestration.settings import PROJECT_ROOT, Settings
 from tests.golden.oracle.real_data import read_real_data
 from tests.golden.oracle_home import Home, open_home
-from tests.golden.published_home import publish_landing
+from tests.support.published_home import publish_landing
 
 REAL_DATA = PROJECT_ROOT.parent / "shared" / "data"
 SAMPLES = PROJECT_ROOT / "seeds" / "sample"

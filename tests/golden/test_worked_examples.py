@@ -22,7 +22,7 @@ import pytest
 from orchestration.reporting.datasets.asking import Request
 from orchestration.reporting.query import Published, read_published
 from orchestration.settings import Settings
-from tests.golden.published_home import export, publish_landing
+from tests.support.published_home import export, publish_landing
 
 # The examples' week is 15 to 21 January 2025, so that it is over when we look.
 AS_OF = datetime(2025, 1, 22, tzinfo=UTC)

@@ -17,8 +17,9 @@
 {%- endmacro %}
 
 {#
-    The CTEs up to `compared`, one row per comparison and metric, and `flagged`, one row per comparison. They read
-    `compared_windows` (comparison_key, asked_window_key, split_a, start_at, end_at) and `answers`, each in arm a or b.
+    The CTEs up to `compared`, one row per comparison and metric, and `findings` and `flagged`, one row per comparison
+    each. They read `compared_windows` (comparison_key, asked_window_key, split_a, start_at, end_at) and `answers`, each
+    in arm a or b.
 #}
 {% macro arm_comparisons(windows) -%}
     {# A rating is of the request; its last version is that which the user saw. -#}
@@ -201,6 +202,17 @@
                 else 'no_difference'
             end as finding
         from half_widths
+    ),
+
+    findings as (
+        select
+            window_key,
+            comparison_key,
+            count(*) filter (where finding = 'a_better') as a_better_metrics,
+            count(*) filter (where finding = 'b_better') as b_better_metrics,
+            count(*) filter (where finding <> 'too_few') as compared_metrics
+        from compared
+        group by window_key, comparison_key
     ),
 
     {# Users who saw both versions are in neither arm of the split. -#}

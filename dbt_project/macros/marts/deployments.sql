@@ -82,17 +82,6 @@
 {% macro deployments_sql(windows) -%}
     with {{ deployment_comparisons(windows) }},
 
-    findings as (
-        select
-            window_key,
-            comparison_key,
-            count(*) filter (where finding = 'a_better') as worse_metrics,
-            count(*) filter (where finding = 'b_better') as better_metrics,
-            count(*) filter (where finding <> 'too_few') as compared_metrics
-        from compared
-        group by window_key, comparison_key
-    ),
-
     decided as (
         select
             flagged.window_key,
@@ -100,15 +89,15 @@
             flagged.is_suppressed,
             flagged.answers_a as answers_before,
             flagged.answers_b as answers_after,
-            findings.worse_metrics,
-            findings.better_metrics,
+            findings.a_better_metrics as worse_metrics,
+            findings.b_better_metrics as better_metrics,
             findings.compared_metrics,
             case
                 when flagged.answers_a = 0 or flagged.answers_b = 0 then 'no_data'
                 when findings.compared_metrics = 0 then 'too_early'
-                when findings.better_metrics > 0 and findings.worse_metrics > 0 then 'mixed'
-                when findings.better_metrics > 0 then 'better'
-                when findings.worse_metrics > 0 then 'worse'
+                when findings.b_better_metrics > 0 and findings.a_better_metrics > 0 then 'mixed'
+                when findings.b_better_metrics > 0 then 'better'
+                when findings.a_better_metrics > 0 then 'worse'
                 else 'no_difference'
             end as verdict
         from flagged

@@ -65,17 +65,6 @@
 {% macro experiments_sql(windows) -%}
     with {{ experiment_comparisons(windows) }},
 
-    findings as (
-        select
-            window_key,
-            comparison_key,
-            count(*) filter (where finding = 'a_better') as a_better_metrics,
-            count(*) filter (where finding = 'b_better') as b_better_metrics,
-            count(*) filter (where finding <> 'too_few') as compared_metrics
-        from compared
-        group by window_key, comparison_key
-    ),
-
     checked as (
         select
             flagged.*,

@@ -6,23 +6,12 @@ compared, and any statistics.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-
 from orchestration.reporting.datasets.company_steps import instant
-from orchestration.reporting.datasets.dataset import (
-    Answer,
-    Dataset,
-    Figures,
-    Question,
-    about,
-    needs,
-)
-from orchestration.reporting.documents import Json
+from orchestration.reporting.datasets.comparisons import Comparisons
+from orchestration.reporting.datasets.dataset import Dataset, needs
 from orchestration.reporting.query import Row
-from orchestration.reporting.rounding import half_up
 from orchestration.reporting.scopes import ScopeKind
-from orchestration.reporting.tables import Cell, Table
+from orchestration.reporting.tables import Cell
 
 _DEPLOYMENT_TYPES = {
     "deployment_id": "VARCHAR",
@@ -39,39 +28,6 @@ _DEPLOYMENT_TYPES = {
     "answers_after": "BIGINT",
     "is_suppressed": "BOOLEAN",
 }
-_METRIC_TYPES = {
-    "metric": "VARCHAR",
-    "observations_before": "BIGINT",
-    "observations_after": "BIGINT",
-    "value_before": "DECIMAL(38,6)",
-    "value_after": "DECIMAL(38,6)",
-    "difference": "DECIMAL(38,6)",
-    "difference_low": "DECIMAL(38,6)",
-    "difference_high": "DECIMAL(38,6)",
-    "finding": "VARCHAR",
-}
-
-
-def _answer(question: Question, figures: Figures) -> Answer:
-    metrics: dict[str, list[Row]] = defaultdict(list)
-    for row in figures["deployment_metrics"]:
-        metrics[row["deployment_key"]].append(row)
-    rows = sorted(
-        figures["deployments"], key=lambda row: (row["deployed_at"], row["deployment_key"])
-    )
-    deployments: list[Json] = []
-    flat: list[dict[str, Cell]] = []
-    for row in rows:
-        compared = _metrics(metrics[row["deployment_key"]])
-        deployments.append({**_deployment(row), "metrics": list[Json](compared)})
-        flat += [{"deployment_id": row["deployment_id"], **one} for one in compared]
-    return Answer(
-        document={"deployments": deployments, "extra": about(question)},
-        tables=(
-            Table.of("deployments", _DEPLOYMENT_TYPES, [_deployment(row) for row in rows]),
-            Table.of("deployment_metrics", {"deployment_id": "VARCHAR", **_METRIC_TYPES}, flat),
-        ),
-    )
 
 
 def _deployment(row: Row) -> dict[str, Cell]:
@@ -92,27 +48,18 @@ def _deployment(row: Row) -> dict[str, Cell]:
     }
 
 
-def _metrics(rows: Sequence[Row]) -> list[dict[str, Cell]]:
-    return [
-        {
-            "metric": row["metric"],
-            "observations_before": row["observations_before"],
-            "observations_after": row["observations_after"],
-            "value_before": half_up(row["value_before"], 6),
-            "value_after": half_up(row["value_after"], 6),
-            "difference": half_up(row["difference"], 6),
-            "difference_low": half_up(row["difference_low"], 6),
-            "difference_high": half_up(row["difference_high"], 6),
-            "finding": row["finding"],
-        }
-        for row in sorted(rows, key=lambda row: row["metric_order"])
-    ]
-
+_COMPARISONS = Comparisons(
+    kind="deployment",
+    at="deployed_at",
+    arms=("before", "after"),
+    types=_DEPLOYMENT_TYPES,
+    fields=_deployment,
+)
 
 DEPLOYMENTS = Dataset(
     name="deployments",
     default_period="30d",
     scopes=frozenset(ScopeKind),
     needs=needs("deployments", "deployment_metrics"),
-    answer=_answer,
+    answer=_COMPARISONS.answer,
 )

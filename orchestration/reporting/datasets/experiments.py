@@ -6,23 +6,13 @@ arm, and any statistics.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-
 from orchestration.reporting.datasets.company_steps import instant
-from orchestration.reporting.datasets.dataset import (
-    Answer,
-    Dataset,
-    Figures,
-    Question,
-    about,
-    needs,
-)
-from orchestration.reporting.documents import Json
+from orchestration.reporting.datasets.comparisons import Comparisons
+from orchestration.reporting.datasets.dataset import Dataset, needs
 from orchestration.reporting.query import Row
 from orchestration.reporting.rounding import half_up
 from orchestration.reporting.scopes import ScopeKind
-from orchestration.reporting.tables import Cell, Table
+from orchestration.reporting.tables import Cell
 
 _EXPERIMENT_TYPES = {
     "experiment_id": "VARCHAR",
@@ -47,39 +37,6 @@ _EXPERIMENT_TYPES = {
     "is_split_wrong": "BOOLEAN",
     "is_suppressed": "BOOLEAN",
 }
-_METRIC_TYPES = {
-    "metric": "VARCHAR",
-    "observations_a": "BIGINT",
-    "observations_b": "BIGINT",
-    "value_a": "DECIMAL(38,6)",
-    "value_b": "DECIMAL(38,6)",
-    "difference": "DECIMAL(38,6)",
-    "difference_low": "DECIMAL(38,6)",
-    "difference_high": "DECIMAL(38,6)",
-    "finding": "VARCHAR",
-}
-
-
-def _answer(question: Question, figures: Figures) -> Answer:
-    metrics: dict[str, list[Row]] = defaultdict(list)
-    for row in figures["experiment_metrics"]:
-        metrics[row["experiment_key"]].append(row)
-    rows = sorted(
-        figures["experiments"], key=lambda row: (row["started_at"], row["experiment_key"])
-    )
-    experiments: list[Json] = []
-    flat: list[dict[str, Cell]] = []
-    for row in rows:
-        compared = _metrics(metrics[row["experiment_key"]])
-        experiments.append({**_experiment(row), "metrics": list[Json](compared)})
-        flat += [{"experiment_id": row["experiment_id"], **one} for one in compared]
-    return Answer(
-        document={"experiments": experiments, "extra": about(question)},
-        tables=(
-            Table.of("experiments", _EXPERIMENT_TYPES, [_experiment(row) for row in rows]),
-            Table.of("experiment_metrics", {"experiment_id": "VARCHAR", **_METRIC_TYPES}, flat),
-        ),
-    )
 
 
 def _experiment(row: Row) -> dict[str, Cell]:
@@ -108,27 +65,18 @@ def _experiment(row: Row) -> dict[str, Cell]:
     }
 
 
-def _metrics(rows: Sequence[Row]) -> list[dict[str, Cell]]:
-    return [
-        {
-            "metric": row["metric"],
-            "observations_a": row["observations_a"],
-            "observations_b": row["observations_b"],
-            "value_a": half_up(row["value_a"], 6),
-            "value_b": half_up(row["value_b"], 6),
-            "difference": half_up(row["difference"], 6),
-            "difference_low": half_up(row["difference_low"], 6),
-            "difference_high": half_up(row["difference_high"], 6),
-            "finding": row["finding"],
-        }
-        for row in sorted(rows, key=lambda row: row["metric_order"])
-    ]
-
+_COMPARISONS = Comparisons(
+    kind="experiment",
+    at="started_at",
+    arms=("a", "b"),
+    types=_EXPERIMENT_TYPES,
+    fields=_experiment,
+)
 
 EXPERIMENTS = Dataset(
     name="experiments",
     default_period="30d",
     scopes=frozenset(ScopeKind),
     needs=needs("experiments", "experiment_metrics"),
-    answer=_answer,
+    answer=_COMPARISONS.answer,
 )

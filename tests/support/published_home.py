@@ -1,20 +1,25 @@
 """A deployment loaded, built and published in this process, and questions asked of it.
 
-Belongs here: the way from a landing folder to an export's JSON. Does not belong here: extracts, and
-any expected figure.
+A run of the command line also runs the data tests, Dagster and the reports, which takes twice as
+long; a test that only reads exports needs none of them.
+
+Belongs here: the way from planted rows to an export's JSON. Does not belong here: extracts, and any
+expected figure.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from orchestration.ingest.load import load_landing
 from orchestration.reporting.datasets.asking import Request, ask, pose
 from orchestration.reporting.datasets.dataset import Answer
-from orchestration.reporting.datasets.registry import DATASETS
+from orchestration.reporting.datasets.registry import find_dataset
 from orchestration.reporting.documents import to_json
 from orchestration.reporting.query import Published
 from orchestration.settings import Settings
@@ -36,17 +41,27 @@ def publish_landing(settings: Settings, *, as_of: datetime) -> None:
 
 
 def answer(published: Published, dataset: str, request: Request, *, as_of: datetime) -> Answer:
+    asked = find_dataset(dataset)
     question = pose(
         request,
-        dataset=DATASETS[dataset],
+        dataset=asked,
         published=published,
         platform_zone="UTC",
         now=lambda: as_of,
     )
-    return ask(DATASETS[dataset], question=question, published=published)
+    return ask(asked, question=question, published=published)
 
 
 def export(published: Published, dataset: str, request: Request, *, as_of: datetime) -> Any:
     """The JSON that a user gets, its decimals as written."""
     text = to_json(answer(published, dataset, request, as_of=as_of).document)
     return json.loads(text, parse_float=Decimal)
+
+
+def plant(landing: Path, streams: Mapping[str, Iterable[Any]]) -> None:
+    """Write rows as extracts, one ndjson file a stream."""
+    for stream, rows in streams.items():
+        folder = landing / stream
+        folder.mkdir(parents=True)
+        text = "".join(f"{json.dumps(row)}\n" for row in rows)
+        (folder / "planted.ndjson").write_text(text)
