@@ -6,8 +6,10 @@ the content of extracts (contracts/) or business thresholds (seeds/reference/).
 
 from __future__ import annotations
 
+import binascii
 import os
 import re
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field
@@ -28,7 +30,7 @@ _MAIL_SECURITY = ("starttls", "tls", "none")
 
 PAGERDUTY_URL = "https://events.pagerduty.com/v2/enqueue"
 # AGENTMART_CHANNEL_SMS makes the channel sms; the rest is an Apprise URL.
-_CHANNEL_PREFIX = "AGENTMART_CHANNEL_"
+CHANNEL_PREFIX = "AGENTMART_CHANNEL_"
 _CHANNEL_NAME = re.compile(r"[A-Z0-9][A-Z0-9_]{0,39}")
 # These have variables and senders of their own.
 _SENT_BY_US = ("email", "slack", "teams", "pagerduty", "webhook")
@@ -60,7 +62,8 @@ class ChannelSettings:
     pagerduty_key: str | None = field(default=None, repr=False)
     pagerduty_url: str = PAGERDUTY_URL
     webhook_url: str | None = field(default=None, repr=False)
-    webhook_secret: str | None = field(default=None, repr=False)
+    # More than one while the receiver changes from an old key to a new one.
+    webhook_keys: tuple[bytes, ...] = field(default=(), repr=False)
     apprise_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -229,8 +232,8 @@ def _smtp(environ: Mapping[str, str], *, sender: str) -> SmtpSettings | None:
 
 
 def _channels(environ: Mapping[str, str]) -> ChannelSettings:
-    url, secret = _url(environ, "AGENTMART_WEBHOOK_URL"), environ.get("AGENTMART_WEBHOOK_SECRET")
-    if url and not secret:
+    url, keys = _url(environ, "AGENTMART_WEBHOOK_URL"), _webhook_keys(environ)
+    if url and not keys:
         raise UserError(
             "AGENTMART_WEBHOOK_URL is set without AGENTMART_WEBHOOK_SECRET; set the secret that"
             " its receiver checks signatures with"
@@ -242,21 +245,38 @@ def _channels(environ: Mapping[str, str]) -> ChannelSettings:
         pagerduty_key=environ.get("AGENTMART_PAGERDUTY_KEY") or None,
         pagerduty_url=_url(environ, "AGENTMART_PAGERDUTY_URL") or PAGERDUTY_URL,
         webhook_url=url,
-        webhook_secret=secret or None,
+        webhook_keys=keys,
         apprise_urls=_apprise_urls(environ),
     )
+
+
+def _webhook_keys(environ: Mapping[str, str]) -> tuple[bytes, ...]:
+    """The secrets in the form of Standard Webhooks: ``whsec_`` and the Base64 of the key."""
+    keys = []
+    for secret in _listed(environ, "AGENTMART_WEBHOOK_SECRET"):
+        try:
+            key = b64decode(secret.removeprefix("whsec_"), validate=True)
+        except binascii.Error:
+            key = b""
+        if not secret.startswith("whsec_") or not 24 <= len(key) <= 64:
+            raise UserError(
+                "AGENTMART_WEBHOOK_SECRET is not a secret for signing; use whsec_ followed by the"
+                " Base64 of 24 to 64 random bytes"
+            )
+        keys.append(key)
+    return tuple(keys)
 
 
 def _apprise_urls(environ: Mapping[str, str]) -> dict[str, str]:
     urls = {}
     for variable, url in sorted(environ.items()):
-        if not variable.startswith(_CHANNEL_PREFIX) or not url:
+        if not variable.startswith(CHANNEL_PREFIX) or not url:
             continue
-        name = variable.removeprefix(_CHANNEL_PREFIX)
+        name = variable.removeprefix(CHANNEL_PREFIX)
         if not _CHANNEL_NAME.fullmatch(name):
             raise UserError(
                 f"{variable} does not name a channel; use up to 40 capital letters, digits and"
-                f" underscores after {_CHANNEL_PREFIX}"
+                f" underscores after {CHANNEL_PREFIX}"
             )
         if name.lower() in _SENT_BY_US:
             raise UserError(

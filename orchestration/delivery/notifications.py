@@ -152,7 +152,7 @@ class Notifications:
         self, notifications: Iterable[NewNotification], *, as_of: datetime
     ) -> list[Notification]:
         """Add the notifications that were never queued before, and return those."""
-        added: set[int] = set()
+        added: list[int] = []
         with self._connection() as connection:
             for new in notifications:
                 cursor = connection.execute(
@@ -177,8 +177,14 @@ class Notifications:
                     ),
                 )
                 if cursor.rowcount == 1 and cursor.lastrowid is not None:
-                    added.add(cursor.lastrowid)
-        return [one for one in self.rows() if one.notification_id in added] if added else []
+                    added.append(cursor.lastrowid)
+            rows = connection.execute(
+                f"select {_COLUMNS} from notifications"
+                " where notification_id in (select value from json_each(?))"
+                " order by notification_id",
+                (json.dumps(added),),
+            ).fetchall()
+        return [_notification(row) for row in rows]
 
     def rows(self, *states: MessageState) -> list[Notification]:
         """The rows in any of the states (all rows when none is named), oldest first."""
@@ -190,6 +196,15 @@ class Notifications:
                 wanted,
             ).fetchall()
         return [_notification(row) for row in rows]
+
+    def written(self) -> dict[str, int]:
+        """How many rows became files, by channel and what it lacks."""
+        with self._connection() as connection:
+            rows = connection.execute(
+                "select channel || ', ' || reason, count(*) from notifications"
+                " where state = 'written' group by 1 order by 1"
+            ).fetchall()
+        return dict(rows)
 
     def waiting(self, *, as_of: datetime) -> list[Notification]:
         """The rows that may be tried at this time, oldest first."""
@@ -216,6 +231,15 @@ class Notifications:
                 " from notifications where notification_id = ?"
                 " on conflict (idempotency_key, target) do nothing",
                 [(target, notification.notification_id) for target in targets[1:]],
+            )
+
+    def postpone(self, channel: str, *, until: datetime) -> None:
+        """Let none of a channel's waiting rows be tried before a time."""
+        with self._connection() as connection:
+            connection.execute(
+                "update notifications set next_attempt_at = ? where channel = ?"
+                " and state = 'pending' and (next_attempt_at is null or next_attempt_at < ?)",
+                (_time_text(until), channel, _time_text(until)),
             )
 
     def change_state(
@@ -246,19 +270,22 @@ class Notifications:
 
 def undelivered_notifications(settings: Settings) -> list[Notification]:
     """What a person should know of: notifications that wait, failed or are parked."""
-    return _rows_if_any(
-        settings,
+    if not settings.state_file.exists():
+        return []
+    waiting = (
         MessageState.PENDING,
         MessageState.SENDING,
         MessageState.FAILED,
         MessageState.PARKED,
     )
+    return Notifications(settings.state_file).rows(*waiting)
 
 
-def _rows_if_any(settings: Settings, *states: MessageState) -> list[Notification]:
+def written_notifications(settings: Settings) -> dict[str, int]:
+    """How many notifications became files, by channel and what it lacks."""
     if not settings.state_file.exists():
-        return []
-    return Notifications(settings.state_file).rows(*states)
+        return {}
+    return Notifications(settings.state_file).written()
 
 
 def _time_text(moment: datetime) -> str:

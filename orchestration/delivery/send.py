@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from orchestration.delivery.addresses import address_problem
 from orchestration.delivery.channels.channel import Channel, Outcome
 from orchestration.delivery.channels.eml import EmlChannel
 from orchestration.delivery.channels.smtp import SmtpChannel
@@ -82,11 +83,12 @@ def deliver(
     outbox = Outbox(settings.state_file)
     if dry_run:
         return DeliveryRun(settled=(), waiting=tuple(outbox.messages(MessageState.PENDING)))
-    with _only_sender(settings.state_file.with_name("deliver.lock")):
+    with only_sender(settings.state_file.with_name("deliver.lock")):
         _park_interrupted(outbox, as_of=as_of)
         settled: list[Message] = []
         problem = None
-        pending = outbox.messages(MessageState.PENDING)
+        # What was tried least goes first, so that a few slow recipients never hold up the others.
+        pending = sorted(outbox.messages(MessageState.PENDING), key=lambda one: one.attempts)
         if pending:
             try:
                 with channel or _channel(settings) as opened:
@@ -110,14 +112,13 @@ def resend(*, settings: Settings, message_id: int, as_of: datetime) -> Message:
         UserError: there is no such message, or it is not one that may be sent again.
     """
     outbox = Outbox(settings.state_file)
-    found = next((one for one in outbox.messages() if one.message_id == message_id), None)
+    found = outbox.message(message_id)
     if found is None:
         raise UserError(f"message {message_id} does not exist; `agentmart status` lists them")
-    if found.state not in (MessageState.FAILED, MessageState.PARKED):
+    if not outbox.release(message_id, as_of=as_of):
         raise UserError(
             f"message {message_id} is {found.state.value}; only failed and parked ones go again"
         )
-    outbox.change_state(message_id, MessageState.PENDING, as_of=as_of)
     return found
 
 
@@ -131,22 +132,20 @@ def _send_each(
 ) -> Iterator[Message]:
     reports = outbox.made_reports()
     for message in pending:
+        problem = address_problem(message.recipient)
         try:
-            content = _content(message, reports, settings=settings)
+            content = b"" if problem else _content(message, reports, settings=settings)
         except (OSError, KeyError, ValueError) as error:
             outcome = Outcome(
                 state=MessageState.FAILED,
-                reason=f"its report cannot be read ({error}); make it again with `agentmart run`",
+                reason=f"its report cannot be read ({error}); make it again with `agentmart run`,"
+                f" then send it with `agentmart deliver --resend {message.message_id}`",
             )
         else:
-            outbox.change_state(message.message_id, MessageState.SENDING, as_of=as_of)
-            try:
-                outcome = channel.send(message, content)
-            except RunFailure as error:
-                outbox.change_state(
-                    message.message_id, MessageState.PENDING, as_of=as_of, reason=str(error)
-                )
-                raise
+            if problem is None:
+                outcome = _sent_once(channel, message, content, outbox=outbox, as_of=as_of)
+            else:
+                outcome = Outcome(state=MessageState.FAILED, reason=problem)
         if outcome.state is MessageState.PARKED:
             outcome = replace(outcome, reason=_parked_reason(message, str(outcome.reason)))
         if outcome.state is MessageState.PENDING and message.attempts + 1 >= MOST_ATTEMPTS:
@@ -163,6 +162,24 @@ def _send_each(
         yield replace(
             message, state=outcome.state, reason=outcome.reason, attempts=message.attempts + 1
         )
+
+
+def _sent_once(
+    channel: Channel, message: Message, content: bytes, *, outbox: Outbox, as_of: datetime
+) -> Outcome:
+    """One try, marked on disk before it begins.
+
+    Raises:
+        RunFailure: nothing more can be sent now; the message waits.
+    """
+    outbox.change_state(message.message_id, MessageState.SENDING, as_of=as_of)
+    try:
+        return channel.send(message, content)
+    except RunFailure as error:
+        outbox.change_state(
+            message.message_id, MessageState.PENDING, as_of=as_of, reason=str(error)
+        )
+        raise
 
 
 def _content(
@@ -206,7 +223,7 @@ def _parked_reason(message: Message, reason: str) -> str:
 
 
 @contextmanager
-def _only_sender(path: Path) -> Iterator[None]:
+def only_sender(path: Path) -> Iterator[None]:
     """One process sends at a time; the operating system frees the lock when its owner dies."""
     with path.open("a", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -73,7 +73,8 @@ def test_channels_come_from_the_environment_and_hide_their_secrets() -> None:
             "AGENTMART_TEAMS_URL": "https://teams.example.org/canary-teams",
             "AGENTMART_PAGERDUTY_KEY": "canary-pagerduty",
             "AGENTMART_WEBHOOK_URL": "https://hooks.example.org/canary-hook",
-            "AGENTMART_WEBHOOK_SECRET": "canary-secret",
+            "AGENTMART_WEBHOOK_SECRET": "whsec_Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5,"
+            "whsec_b2xkLWNhbmFyeS1vbGQtY2FuYXJ5LW9sZC1jYW5hcnk=",
             "AGENTMART_CHANNEL_SMS": "twilio://canary:token@15550001/15550002",
         }
     )
@@ -81,6 +82,10 @@ def test_channels_come_from_the_environment_and_hide_their_secrets() -> None:
     assert channels.email_to == ("ann@example.org", "bob@example.org")
     assert channels.slack_url == "https://hooks.example.org/canary-slack"
     assert channels.pagerduty_url == "https://events.pagerduty.com/v2/enqueue"
+    assert channels.webhook_keys == (
+        b"canary-canary-canary-canary",
+        b"old-canary-old-canary-old-canary",
+    )
     assert dict(channels.apprise_urls) == {"sms": "twilio://canary:token@15550001/15550002"}
     assert "canary" not in repr(settings)
 
@@ -95,6 +100,9 @@ def test_channels_come_from_the_environment_and_hide_their_secrets() -> None:
         ("AGENTMART_PAGERDUTY_URL", "https://user:canary@example.org/"),
         ("AGENTMART_PAGERDUTY_URL", "https://example.org/canary with a space"),
         ("AGENTMART_WEBHOOK_URL", "https://example.org/canary-without-a-secret"),
+        ("AGENTMART_WEBHOOK_SECRET", "canary-without-its-prefix"),
+        ("AGENTMART_WEBHOOK_SECRET", "whsec_canary"),
+        ("AGENTMART_WEBHOOK_SECRET", "whsec_dG9vIHNob3J0"),
         ("AGENTMART_CHANNEL_SMS", "canary"),
         ("AGENTMART_CHANNEL_SLACK", "slack://canary"),
         ("AGENTMART_CHANNEL_lower", "twilio://canary"),
