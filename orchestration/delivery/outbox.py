@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -140,6 +140,15 @@ class Outbox:
         finally:
             connection.close()
 
+    def failed_reports(self) -> set[ReportKey]:
+        """Every report that was tried and is still not made."""
+        with self._connection() as connection:
+            rows = connection.execute(
+                "select scope_kind, source_name, scope_id, frequency, period from reports"
+                " where status = 'failed'"
+            ).fetchall()
+        return {_report_key(row) for row in rows}
+
     def made_reports(self) -> dict[ReportKey, MadeReport]:
         """Every report whose files were made."""
         with self._connection() as connection:
@@ -148,21 +157,25 @@ class Outbox:
                 " from reports where status = 'made'"
             ).fetchall()
         made = {}
-        for scope_kind, source_name, scope_id, frequency, period, as_of, files in rows:
-            key = ReportKey(
-                scope_kind=scope_kind,
-                source_name=source_name,
-                scope_id=scope_id,
-                frequency=frequency,
-                period=period,
-            )
+        for *names, as_of, files in rows:
+            key = _report_key(names)
             made[key] = MadeReport(
                 key=key, as_of=datetime.fromisoformat(as_of), files=json.loads(files)
             )
         return made
 
-    def record_reports(self, reports: Iterable[MadeReport | FailedReport]) -> None:
-        """Note reports as made, or as failed with the reason; a failed one is tried again later."""
+    def record_reports(
+        self,
+        reports: Iterable[MadeReport | FailedReport],
+        *,
+        messages: Iterable[NewMessage] = (),
+        as_of: datetime,
+    ) -> list[Message]:
+        """Note reports as made, or as failed with the reason, and queue what is to bring them.
+
+        Both are one transaction: a report that is noted as made has its messages, whenever the
+        process dies. Returns the messages that were not there yet.
+        """
         with self._connection() as connection:
             connection.executemany(
                 "insert or replace into reports"
@@ -171,49 +184,44 @@ class Outbox:
                 " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [_report_row(report) for report in reports],
             )
+            return _queue(connection, messages, as_of=as_of)
 
     def queue(self, messages: Iterable[NewMessage], *, as_of: datetime) -> list[Message]:
         """Add the messages that are not there yet, and return those."""
-        added: list[int] = []
         with self._connection() as connection:
-            for new in messages:
-                state = MessageState.PENDING if new.reason is None else MessageState.FAILED
-                cursor = connection.execute(
-                    "insert into outbox (idempotency_key, subscription_id, scope_kind,"
-                    " source_name, scope_id, frequency, period, recipient, formats, state, reason,"
-                    " queued_as_of) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                    " on conflict (idempotency_key) do nothing",
-                    (
-                        new.idempotency_key,
-                        new.subscription_id,
-                        new.report.scope_kind,
-                        new.report.source_name,
-                        new.report.scope_id,
-                        new.report.frequency,
-                        new.report.period,
-                        new.recipient,
-                        ",".join(new.formats),
-                        state.value,
-                        new.reason,
-                        as_of.isoformat(),
-                    ),
-                )
-                if cursor.rowcount == 1 and cursor.lastrowid is not None:
-                    added.append(cursor.lastrowid)
-        fresh = set(added)
-        return [message for message in self.messages() if message.message_id in fresh]
+            return _queue(connection, messages, as_of=as_of)
 
     def messages(self, *states: MessageState) -> list[Message]:
         """The rows in any of the states (all rows when none is named), oldest first."""
         wanted = [state.value for state in (states or tuple(MessageState))]
         with self._connection() as connection:
             rows = connection.execute(
-                "select message_id, idempotency_key, subscription_id, scope_kind, source_name,"
-                " scope_id, frequency, period, recipient, formats, state, reason, attempts"
-                f" from outbox where state in ({', '.join('?' * len(wanted))}) order by message_id",
+                f"select {_MESSAGE} from outbox where state in ({', '.join('?' * len(wanted))})"
+                " order by message_id",
                 wanted,
             ).fetchall()
         return [_message(row) for row in rows]
+
+    def message(self, message_id: int) -> Message | None:
+        """The row with this number, if there is one."""
+        with self._connection() as connection:
+            row = connection.execute(
+                f"select {_MESSAGE} from outbox where message_id = ?", (message_id,)
+            ).fetchone()
+        return None if row is None else _message(row)
+
+    def release(self, message_id: int, *, as_of: datetime) -> bool:
+        """Let a failed or parked message wait again, its tries counted anew; False when it is neither.
+
+        Asking and changing are one statement, so two people who ask at once send it once.
+        """
+        with self._connection() as connection:
+            cursor = connection.execute(
+                "update outbox set state = 'pending', reason = null, attempts = 0,"
+                " settled_as_of = ? where message_id = ? and state in ('failed', 'parked')",
+                (as_of.isoformat(), message_id),
+            )
+        return cursor.rowcount == 1
 
     def change_state(
         self,
@@ -246,6 +254,48 @@ def undelivered(settings: Settings) -> list[Message]:
     return Outbox(settings.state_file).messages(*waiting)
 
 
+def _queue(
+    connection: sqlite3.Connection, messages: Iterable[NewMessage], *, as_of: datetime
+) -> list[Message]:
+    added = []
+    for new in messages:
+        state = MessageState.PENDING if new.reason is None else MessageState.FAILED
+        row = connection.execute(
+            "insert into outbox (idempotency_key, subscription_id, scope_kind, source_name,"
+            " scope_id, frequency, period, recipient, formats, state, reason, queued_as_of)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            f" on conflict (idempotency_key) do nothing returning {_MESSAGE}",
+            (
+                new.idempotency_key,
+                new.subscription_id,
+                new.report.scope_kind,
+                new.report.source_name,
+                new.report.scope_id,
+                new.report.frequency,
+                new.report.period,
+                new.recipient,
+                ",".join(new.formats),
+                state.value,
+                new.reason,
+                as_of.isoformat(),
+            ),
+        ).fetchone()
+        if row is not None:
+            added.append(_message(row))
+    return added
+
+
+def _report_key(names: Sequence[str]) -> ReportKey:
+    scope_kind, source_name, scope_id, frequency, period = names
+    return ReportKey(
+        scope_kind=scope_kind,
+        source_name=source_name,
+        scope_id=scope_id,
+        frequency=frequency,
+        period=period,
+    )
+
+
 def _report_row(report: MadeReport | FailedReport) -> tuple[str | None, ...]:
     is_made = isinstance(report, MadeReport)
     return (
@@ -261,6 +311,10 @@ def _report_row(report: MadeReport | FailedReport) -> tuple[str | None, ...]:
     )
 
 
+_MESSAGE = (
+    "message_id, idempotency_key, subscription_id, scope_kind, source_name, scope_id, frequency,"
+    " period, recipient, formats, state, reason, attempts"
+)
 _Row = tuple[int, str, str, str, str, str, str, str, str, str, str, str | None, int]
 
 
@@ -269,13 +323,7 @@ def _message(row: _Row) -> Message:
         message_id=row[0],
         idempotency_key=row[1],
         subscription_id=row[2],
-        report=ReportKey(
-            scope_kind=row[3],
-            source_name=row[4],
-            scope_id=row[5],
-            frequency=row[6],
-            period=row[7],
-        ),
+        report=_report_key(row[3:8]),
         recipient=row[8],
         formats=tuple(row[9].split(",")),
         state=MessageState(row[10]),

@@ -30,8 +30,11 @@ class Subscription:
     scope_kind: str
     scope_id: str
     frequency: str
+    # None takes the zone of the scope.
+    time_zone: str | None
     formats: tuple[str, ...]
     recipients: tuple[str, ...]
+    updated_at: datetime
 
     @property
     def scope_text(self) -> str:
@@ -57,8 +60,10 @@ def read_subscriptions(lake: Path, *, as_of: datetime) -> list[Subscription]:
             scope_kind=scope_kind,
             scope_id="" if scope_kind == "platform" else scope_id,
             frequency=frequency,
+            time_zone=time_zone,
             formats=tuple(one for one in _FORMATS if one in (formats or ())) or ("pdf",),
             recipients=tuple(dict.fromkeys(recipients or ())),
+            updated_at=updated_at.replace(tzinfo=UTC),
         )
         for (
             subscription_id,
@@ -66,8 +71,10 @@ def read_subscriptions(lake: Path, *, as_of: datetime) -> list[Subscription]:
             scope_kind,
             scope_id,
             frequency,
+            time_zone,
             formats,
             recipients,
+            updated_at,
         ) in rows
     ]
 
@@ -93,8 +100,8 @@ def _last_states(lake: Path, files: Sequence[LakeFile], *, as_of: datetime) -> l
                 ) = 1
             )
 
-            select subscription_id, source_name, scope_kind, scope_id, frequency, formats,
-            recipients from states where coalesce(is_active, true) order by source_name,
+            select subscription_id, source_name, scope_kind, scope_id, frequency, timezone, formats,
+            recipients, updated_at from states where coalesce(is_active, true) order by source_name,
             subscription_id
             """
         ).fetchall()

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from orchestration.contracts.streams import STREAMS
 from orchestration.errors import RunFailure
 from orchestration.reporting.formats import Number, format_days, format_month
 from orchestration.reporting.model import Frequency, ReportScope
@@ -32,6 +33,7 @@ SUMMARIES = (
     "compliance_summary",
     "feedback_summary",
     "health_summary",
+    "task_summary",
 )
 BREAKDOWNS = (
     "usage_by_agent",
@@ -46,9 +48,16 @@ BREAKDOWNS = (
     "pii_by_entity",
     "feedback_by_agent_type",
     "feedback_by_load",
+    "tasks_by_steps",
+    "usage_by_weekday_hour",
+    "goals",
+    "budgets",
 )
 INSIGHTS = "insights"
+RESTATEMENTS = "restatements"
 _INSIGHT_FUNCTION = "insight_findings"
+# A digest of one day shows neither, and a goal asks for every summary again.
+_NOT_IN_DIGESTS = frozenset({"tasks_by_steps", "usage_by_weekday_hour", "goals"})
 
 
 @dataclass(frozen=True)
@@ -141,6 +150,8 @@ class Publication:
     as_of: datetime
     data_until: datetime | None
     quarantined_rows: int
+    # The last event of each stream that brings events.
+    streams: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +183,9 @@ def read_publication(published: Published) -> Publication:
     fresh = published.rows(
         "select max(last_event_at) as data_until from meta.freshness where kind = 'stream'"
     )
+    streams = published.rows(
+        "select name, last_event_at from meta.freshness where kind = 'stream' order by name"
+    )
     rejected = published.rows("select coalesce(sum(row_count), 0) as rejected from meta.quarantine")
     as_of = _utc(context[0]["as_of"])
     until = fresh[0]["data_until"]
@@ -179,6 +193,13 @@ def read_publication(published: Published) -> Publication:
         as_of=as_of,
         data_until=None if until is None else min(_utc(until), as_of),
         quarantined_rows=int(rejected[0]["rejected"]),
+        streams={
+            row["name"]: _utc(row["last_event_at"])
+            for row in streams
+            if row["last_event_at"] is not None
+            and row["name"] in STREAMS
+            and not STREAMS[row["name"]].is_upsert
+        },
     )
 
 
@@ -220,6 +241,7 @@ def gather_standard(
         for row in published.rows("select schema_name, table_name from duckdb_tables()")
     }
     keys = [window.window_key for window in windows]
+    restated = restatements(published, since=min((w.start_at for w in windows), default=None))
     previous_keys = [window.previous_window_key for window in windows]
     grouped: dict[str, dict[str, list[MartRow]]] = {}
     for mart in (*SUMMARIES, *BREAKDOWNS, INSIGHTS):
@@ -241,7 +263,10 @@ def gather_standard(
             window=window,
             publication=publication,
             reference=reference,
-            current=_rows_of(grouped, window.window_key),
+            current={
+                **_rows_of(grouped, window.window_key),
+                RESTATEMENTS: restated.get(scope_of(window), ()),
+            },
             previous=_rows_of(grouped, window.previous_window_key),
         )
         for window in windows
@@ -259,6 +284,12 @@ def gather_window(
 ) -> ReportRows:
     """The rows of one report for any window, through the table functions."""
     before = window.previous()
+    wanted = [
+        mart
+        for mart in (*SUMMARIES, *BREAKDOWNS)
+        if frequency is not Frequency.DAILY or mart not in _NOT_IN_DIGESTS
+    ]
+    restated = restatements(published, since=window.start_at)
     return ReportRows(
         window=ReportWindow(
             scope=ReportScope(
@@ -275,11 +306,39 @@ def gather_window(
         publication=publication,
         reference=reference,
         current={
-            **{mart: _called(published, mart, scope, window) for mart in (*SUMMARIES, *BREAKDOWNS)},
+            **{mart: _called(published, mart, scope, window) for mart in wanted},
             INSIGHTS: _called(published, _INSIGHT_FUNCTION, scope, window),
+            RESTATEMENTS: restated.get((scope.kind.value, scope.id or "", scope.source_name), ()),
         },
         previous={mart: _called(published, mart, scope, before) for mart in SUMMARIES},
     )
+
+
+def restatements(
+    published: Published, *, since: datetime | None
+) -> dict[tuple[str, str, str | None], tuple[MartRow, ...]]:
+    """What was restated since then of the figures of whole scopes, by the scope (D-63)."""
+    if since is None:
+        return {}
+    by_scope: dict[tuple[str, str, str | None], list[MartRow]] = defaultdict(list)
+    for row in published.rows(
+        """
+        from meta.restatements
+        where restated_as_of >= $since::timestamp
+            and subject is null
+            and string_split(dataset, '.')[2] in (select unnest($summaries::varchar[]))
+        order by start_at, dataset, metric_key, publication_id
+        """,
+        {"since": since.astimezone(UTC).replace(tzinfo=None), "summaries": list(SUMMARIES)},
+    ):
+        is_platform = row["scope_kind"] == ScopeKind.PLATFORM.value
+        key = (row["scope_kind"], "" if is_platform else row["scope_id"], row["source_name"])
+        by_scope[key].append(MartRow(row))
+    return {key: tuple(rows) for key, rows in by_scope.items()}
+
+
+def scope_of(window: ReportWindow) -> tuple[str, str, str | None]:
+    return (window.scope.kind.value, window.scope.id, window.scope.source_name)
 
 
 def _called(

@@ -139,6 +139,59 @@ def agent(number: int, **changes: Any) -> Values:
     }
 
 
+def tasks(**changes: Any) -> Values:
+    """A task_summary row: 42 of 45 tasks completed for 187.50 USD and 125,000 tokens (EX-01)."""
+    return {
+        "terminal_tasks": 45,
+        "completed_tasks": 42,
+        "failed_tasks": 3,
+        "task_success_rate": 42 / 45,
+        "retry_rate": 3 / 45,
+        "avg_task_duration_s": 9000.0,
+        "total_tokens": 125_000,
+        "tokens_per_task": 125_000 / 45,
+        "cost_usd": Decimal("187.50"),
+        "cost_per_task_usd": Decimal("4.166666666667"),
+        "open_tasks": 2,
+        "cancelled_tasks": 1,
+        **changes,
+    }
+
+
+def _steps(order: int, span: str, *, ended: int, completed: int) -> Values:
+    return {
+        "band_order": order,
+        "steps_range": span,
+        "terminal_tasks": ended,
+        "task_success_rate": completed / ended,
+        "retry_rate": 0.0,
+        "avg_task_duration_s": 600.0 * order,
+        "is_suppressed": False,
+    }
+
+
+def goal(
+    metric: str,
+    label: str,
+    unit: str,
+    comparison: str,
+    target: float,
+    value: float | None,
+    status: str,
+) -> Values:
+    """A goals row."""
+    return {
+        "metric": metric,
+        "metric_label": label,
+        "metric_unit": unit,
+        "set_by": "goal",
+        "comparison": comparison,
+        "goal_target": Decimal(str(target)),
+        "metric_value": None if value is None else Decimal(str(value)),
+        "goal_status": status,
+    }
+
+
 def hidden(row: Values, *names: str) -> Values:
     """The row as a publisher gets it when too few tenants share it: no figures."""
     kept = {"agent_key", "agent_id", "agent_name", "model_key", "model", "provider", *names}
@@ -253,6 +306,39 @@ def report_rows(
             _band("unknown", None, 4, count=0, rating=None),
         ],
         "health_summary": [_health()],
+        "task_summary": [tasks()],
+        "tasks_by_steps": [
+            _steps(1, "0-2", ended=5, completed=5),
+            _steps(2, "3-4", ended=20, completed=19),
+            _steps(3, "5-7", ended=14, completed=13),
+            _steps(4, "8-12", ended=5, completed=4),
+            _steps(5, "13+", ended=1, completed=1),
+        ],
+        "usage_by_weekday_hour": [
+            {"iso_weekday": weekday, "hour_of_day": hour, "agent_messages": weekday + hour}
+            for weekday in range(1, 6)
+            for hour in range(8, 18)
+        ],
+        "goals": [
+            goal("avg_dau", "Average daily active users", "users", ">=", 60, 61.5, "met"),
+            goal("message_error_rate", "Message error rate", "fraction", "<", 0.01, 0.03, "missed"),
+            goal("cost_per_user_usd", "Cost per user", "USD", "<=", 1.5, 1.466, "met"),
+            goal("uptime", "Uptime", "fraction", ">", 1, 0.99958, "near"),
+            goal("average_rating", "Average rating", "rating", ">=", 4, None, "no_data"),
+        ],
+        "budgets": [
+            {
+                "month_start": place.first_day.replace(day=1),
+                "month_days": 28,
+                "month_elapsed_days": 14,
+                "month_budget_usd": Decimal(500),
+                "month_spent_usd": Decimal(300),
+                "month_left_usd": Decimal(200),
+                "month_budget_utilization": 0.6,
+                "month_run_rate_usd": Decimal(600),
+                "budget_status": "at_risk",
+            }
+        ],
         "insights": [
             {
                 "rule_id": "tool_failing_often",
@@ -289,6 +375,7 @@ def report_rows(
         "value_summary": [value(net_savings_usd=Decimal("15000"))],
         "revenue_summary": [_revenue(net_usd=Decimal("500"), gross_usd=Decimal("510"))],
         "feedback_summary": [_feedback(avg_rating=4.15)],
+        "task_summary": [tasks(terminal_tasks=40, cost_usd=Decimal("150"))],
         **(previous or {}),
     }
     return ReportRows(

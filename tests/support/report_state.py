@@ -33,14 +33,37 @@ _SCHEMAS = {
         "usage_daily",
         "usage_hourly",
         "session_distribution",
+        "usage_by_weekday_hour",
     ),
-    "quality": ("quality_summary", "tool_usage"),
+    "quality": ("quality_summary", "tool_usage", "task_summary", "tasks_by_steps"),
     "revenue": ("value_summary", "revenue_summary", "adoption_summary", "revenue_daily"),
     "compliance": ("compliance_summary", "compliance_by_agent_type", "pii_by_entity"),
     "feedback": ("feedback_summary", "feedback_by_agent_type", "feedback_by_load"),
-    "operations": ("health_summary",),
+    "operations": ("health_summary", "goals", "budgets"),
     "insights": (INSIGHTS,),
 }
+
+# A week of acme whose messages were published as 940 before 950.
+RESTATED: tuple[Values, ...] = (
+    {
+        "publication_id": 7,
+        "restated_as_of": datetime(2026, 3, 1, 6),
+        "cause": "late rows",
+        "dataset": "usage.usage_summary",
+        "scope_kind": "tenant",
+        "scope_id": "acme",
+        "source_name": "native",
+        "time_zone": "UTC",
+        "start_local": date(2026, 2, 16),
+        "end_local": date(2026, 2, 23),
+        "start_at": datetime(2026, 2, 16),
+        "end_at": datetime(2026, 2, 23),
+        "subject": None,
+        "metric_key": "agent_messages",
+        "before_value": Decimal(940),
+        "after_value": Decimal(950),
+    },
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +111,7 @@ def subscribe(settings: Settings, *states: Mapping[str, Any]) -> None:
             "recipients": ["ann@example.org"],
             "updated_at": datetime(2026, 1, 1),
             "is_active": True,
+            "timezone": None,
             "source_name": "native",
             "row_hash": f"{number:032d}",
             **state,
@@ -101,10 +125,10 @@ def subscribe(settings: Settings, *states: Mapping[str, Any]) -> None:
         connection.execute(
             "create table states (subscription_id varchar, scope_kind varchar, scope_id varchar,"
             " frequency varchar, formats varchar[], recipients varchar[], updated_at timestamp,"
-            " is_active boolean, source_name varchar, row_hash varchar, load_id varchar)"
+            " is_active boolean, timezone varchar, source_name varchar, row_hash varchar, load_id varchar)"
         )
         connection.executemany(
-            "insert into states values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert into states values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [[*row.values(), load_id] for row in rows],
         )
         connection.execute(f"copy states to '{settings.lake / file}' (format parquet)")
@@ -139,8 +163,15 @@ def _write_context(connection: duckdb.DuckDBPyConnection, scopes: Sequence[Scope
     _create(
         connection,
         "meta.freshness",
-        [{"kind": "stream", "last_event_at": AS_OF.replace(tzinfo=None) - timedelta(minutes=5)}],
+        [
+            {
+                "kind": "stream",
+                "name": "agent_events",
+                "last_event_at": AS_OF.replace(tzinfo=None) - timedelta(minutes=5),
+            }
+        ],
     )
+    _create(connection, "meta.restatements", RESTATED)
     _create(connection, "meta.quarantine", [{"row_count": 17}])
     for kind, column in ((ScopeKind.TENANT, "tenant"), (ScopeKind.PUBLISHER, "publisher")):
         members = [scope for scope in scopes if scope.kind is kind] or [

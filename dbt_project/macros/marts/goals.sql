@@ -5,9 +5,9 @@
     not belong here: any metric: a value is what its own summary says of the window.
 #}
 
-{# Every summary that the metric catalogue names. #}
-{% macro goal_value_summaries(windows) -%}
-    {{ return({
+{# Every summary that the metric catalogue names. A mart reads those that are marts themselves. #}
+{% macro goal_value_summaries(windows, from_marts=false) -%}
+    {%- set summaries = {
         'usage_summary': usage_summary_sql(windows),
         'response_summary': response_summary_sql(windows),
         'health_summary': health_summary_sql(windows),
@@ -20,7 +20,12 @@
         'compliance_summary': compliance_summary_sql(windows),
         'feedback_summary': feedback_summary_sql(windows),
         'open_invocations': open_invocations_sql(windows),
-    }) }}
+    } -%}
+    {%- set no_marts = ['response_summary', 'tool_summary', 'open_invocations'] -%}
+    {%- for name in summaries if from_marts and name not in no_marts -%}
+        {%- do summaries.update({name: 'select marts.* from ' ~ ref(name) ~ ' as marts'}) -%}
+    {%- endfor -%}
+    {{ return(summaries) }}
 {%- endmacro %}
 
 {#
@@ -54,9 +59,9 @@
 
     Attainment is the value divided by the goal, or the goal divided by the value where less is better.
 #}
-{% macro goals_sql(windows) -%}
+{% macro goals_sql(windows, from_marts=false) -%}
     with metric_values as (
-        {%- for summary, summary_sql in goal_value_summaries(windows).items() %}
+        {%- for summary, summary_sql in goal_value_summaries(windows, from_marts).items() %}
         select
             '{{ summary }}' as summary_name,
             summary_values.*

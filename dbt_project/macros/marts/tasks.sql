@@ -281,6 +281,77 @@
 {%- endmacro %}
 
 
+{#
+    One row per window and band of the number of steps: how tasks of that size ended (DI-091). A band is half-open; a task
+    that does not say how many steps it took is in none.
+#}
+{% macro tasks_by_steps_sql(windows) -%}
+    with ended_rows as (
+        {{ rows_in_windows(ref('fct_tasks'), 'terminal_at', windows) }}
+    ),
+
+    banded_rows as (
+        select
+            ended_rows.*,
+            bands.band_order
+        from ended_rows
+        inner join {{ ref('task_step_bands') }} as bands
+            on ended_rows.steps >= bands.lower_bound
+            and (bands.upper_bound is null or ended_rows.steps < bands.upper_bound)
+    ),
+
+    tasks_ended as (
+        {{ task_measures('banded_rows', ['window_key', 'band_order']) }}
+    ),
+
+    cells as (
+        select
+            windows.window_key,
+            bands.band_order,
+            bands.band_label as steps_range,
+            {{ counts_or_zero(['terminal_tasks', 'completed_tasks', 'failed_tasks', 'retried_tasks'], 'tasks_ended') }},
+            {{ counts_or_zero(['task_tenants'], 'tasks_ended') }},
+            tasks_ended.task_success_rate,
+            tasks_ended.retry_rate,
+            tasks_ended.avg_task_duration_s
+        from {{ windows }} as windows
+        cross join {{ ref('task_step_bands') }} as bands
+        left join tasks_ended
+            on windows.window_key = tasks_ended.window_key
+            and bands.band_order = tasks_ended.band_order
+    ),
+
+    flagged as (
+        {{ flag_suppressed_cells(
+            'cells',
+            windows,
+            part_of=['window_key'],
+            size='terminal_tasks',
+            cell='band_order',
+            tenants='task_tenants'
+        ) }}
+    )
+
+    select
+        flagged.window_key,
+        flagged.band_order,
+        flagged.steps_range,
+        {%- for column in [
+                'terminal_tasks',
+                'completed_tasks',
+                'failed_tasks',
+                'retried_tasks',
+                'task_success_rate',
+                'retry_rate',
+                'avg_task_duration_s',
+            ] %}
+        {{ unless_suppressed(column) }},
+        {%- endfor %}
+        flagged.is_suppressed
+    from flagged
+{%- endmacro %}
+
+
 {# One row per window and agent whose tasks ended, used tokens or made calls in it. #}
 {% macro tasks_by_agent_sql(windows) -%}
     with {{ rows_of_tasks(windows) }},

@@ -56,6 +56,11 @@
             'description': 'One row per local hour of the day, over all days of the span.',
         },
         {
+            'name': 'usage_by_weekday_hour',
+            'summary_sql': usage_by_weekday_hour_sql('requested_windows'),
+            'description': 'One row per weekday and local hour of the day with an answer, over all days of the span.',
+        },
+        {
             'name': 'session_distribution',
             'summary_sql': session_distribution_sql('requested_windows'),
             'description': 'One row per bin of the length of sessions, and of their number of messages.',
@@ -185,6 +190,11 @@
             'name': 'tasks_daily',
             'summary_sql': tasks_daily_sql('requested_windows'),
             'description': 'One row per local date of the span: tasks that ended, and what tasks used, dates without any included.',
+        },
+        {
+            'name': 'tasks_by_steps',
+            'summary_sql': tasks_by_steps_sql('requested_windows'),
+            'description': 'One row per band of the number of steps: how tasks of that size ended in the span.',
         },
         {
             'name': 'agent_type_comparison',

@@ -634,6 +634,31 @@
 {%- endmacro %}
 
 {#
+    One row per window, weekday and local hour with an answer in it, over all days of the window. An hour without any
+    has no row: a week of hours for every scope would be mostly zeros.
+#}
+{% macro usage_by_weekday_hour_sql(windows) -%}
+    with invocation_rows as (
+        {{ local_rows_in_windows(ref('fct_invocations'), 'responded_at', windows) }}
+    ),
+
+    weekday_rows as (
+        select
+            invocation_rows.*,
+            {{ iso_weekday('invocation_rows.local_date') }} as iso_weekday
+        from invocation_rows
+    )
+
+    select
+        weekday_rows.window_key,
+        cast(weekday_rows.iso_weekday as bigint) as iso_weekday,
+        cast(weekday_rows.local_hour as bigint) as hour_of_day,
+        count(*) as agent_messages
+    from weekday_rows
+    group by weekday_rows.window_key, weekday_rows.iso_weekday, weekday_rows.local_hour
+{%- endmacro %}
+
+{#
     One row per window, distribution (duration or messages of a session) and bin: how many
     sessions fall into the bin and their share of all. A bin is half-open; an empty one has 0
     sessions, its share is NULL without any session.

@@ -1,0 +1,1 @@
+{{ mart_over_windows(budgets_sql('windows')) }}

@@ -1,0 +1,1 @@
+{{ mart_over_windows(task_summary_sql('windows')) }}

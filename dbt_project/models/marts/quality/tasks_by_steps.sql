@@ -1,0 +1,1 @@
+{{ mart_over_windows(tasks_by_steps_sql('windows')) }}
