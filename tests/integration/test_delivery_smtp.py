@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from orchestration.delivery.notify import send_notifications
 from orchestration.delivery.outbox import MessageState
 from orchestration.delivery.send import deliver
-from orchestration.settings import Settings, SmtpSettings
-from tests.support import smtp_server
+from orchestration.settings import ChannelSettings, Settings, SmtpSettings
+from tests.support import notifications, smtp_server
 from tests.support.delivery import AS_OF, deployment, queue, states
 
 _SERVER = Path(smtp_server.__file__)
@@ -227,3 +228,41 @@ def test_a_server_that_wants_a_login_and_gets_none_says_so(
 
     assert "530" in str(outcome.waiting[0].reason)
     assert server.received() == []
+
+
+def test_an_alert_goes_to_each_recipient_by_mail_and_each_end_is_told(
+    server: MailServer, tmp_path: Path
+) -> None:
+    recipients = (_ANN, "refused-x@example.org", "greylist-x@example.org", "drop-x@example.org")
+    settings = _settings(tmp_path, server)
+    settings = replace(
+        settings, channels=ChannelSettings(email_to=(*recipients, "bob@example.org"))
+    )
+    notifications.queue(settings, "email")
+
+    for _ in range(2):
+        run = send_notifications(settings=settings, as_of=AS_OF, sleep=lambda _: None)
+
+    assert server.received() == [_ANN, "drop-x@example.org", "bob@example.org"]
+    assert {one.target: one.state for one in run.waiting} == {
+        "refused-x@example.org": MessageState.FAILED,
+        "greylist-x@example.org": MessageState.PENDING,
+        "drop-x@example.org": MessageState.PARKED,
+    }
+    (file,) = server.folder.glob(f"*-{_ANN}.eml")
+    message = message_from_bytes(file.read_bytes(), policy=default)
+    assert message["Subject"] == "Daily cost over 50 USD"
+    assert message["To"] == _ANN
+
+
+def test_a_mail_server_that_is_not_there_keeps_alerts_waiting(
+    server: MailServer, tmp_path: Path
+) -> None:
+    settings = _settings(tmp_path, server, port=9)
+    settings = replace(settings, channels=ChannelSettings(email_to=(_ANN,)))
+    notifications.queue(settings, "email")
+
+    (row,) = send_notifications(settings=settings, as_of=AS_OF, sleep=lambda _: None).waiting
+
+    assert row.state is MessageState.PENDING
+    assert "127.0.0.1:9 cannot be reached" in str(row.reason)

@@ -116,7 +116,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
 
         def _drip(self) -> None:
             try:
-                self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+                self.wfile.write(b"HTTP/1.1 ")
                 while not server.closing.wait(0.05):
                     self.wfile.write(b".")
             except OSError:
