@@ -17,12 +17,14 @@ from orchestration.settings import Settings
 @click.option(
     "--resend",
     type=int,
+    multiple=True,
     metavar="ID",
-    help="First let this failed or parked message go again; its number is in `agentmart status`.",
+    help="First let this failed or parked message go again; its number is in `agentmart status`."
+    " May be given several times.",
 )
 @click.option("--as-of", metavar="TIME", help="The time to note for it. Default: now.")
 @click.pass_obj
-def deliver(settings: Settings, dry_run: bool, resend: int | None, as_of: str | None) -> None:
+def deliver(settings: Settings, dry_run: bool, resend: tuple[int, ...], as_of: str | None) -> None:
     """Send the waiting messages by mail, or write them to the outbox folder.
 
     Without a mail server (AGENTMART_SMTP_HOST) each message becomes an .eml file.
@@ -35,8 +37,9 @@ def deliver(settings: Settings, dry_run: bool, resend: int | None, as_of: str | 
     from orchestration.reporting.periods import parse_as_of
 
     moment = now() if as_of is None else parse_as_of(as_of, time_zone=settings.time_zone)
-    if resend is not None and not dry_run:
-        send.resend(settings=settings, message_id=resend, as_of=moment)
+    if not dry_run:
+        for message_id in resend:
+            send.resend(settings=settings, message_id=message_id, as_of=moment)
     outcome = send.deliver(
         settings=settings, as_of=moment, dry_run=dry_run, on_message=lambda one: click.echo(one)
     )

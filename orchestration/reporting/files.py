@@ -28,11 +28,16 @@ def scope_slug(kind: str, identifier: str, *, source_name: str) -> str:
     return f"{kind}-{readable}-{digest}" if readable else f"{kind}-{digest}"
 
 
+def edition_slug(edition: str) -> str:
+    """The period of a report, and its zone where that is not its scope's own, in a file name."""
+    return edition.replace(" ", "-").replace("/", "-")
+
+
 def report_path(*, frequency: str, period: str, scope: str, suffix: str) -> Path:
     """The place of one file of a report, relative to the reports folder."""
     return (
         Path(frequency)
-        / period
+        / edition_slug(period)
         / scope
         / report_name(frequency=frequency, period=period, scope=scope, suffix=suffix)
     )
@@ -40,7 +45,7 @@ def report_path(*, frequency: str, period: str, scope: str, suffix: str) -> Path
 
 def report_name(*, frequency: str, period: str, scope: str, suffix: str) -> str:
     """The name of one file of a report."""
-    return f"agentmart-{frequency}-{scope}-{period}.{suffix}"
+    return f"agentmart-{frequency}-{scope}-{edition_slug(period)}.{suffix}"
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -1,13 +1,13 @@
-"""The rows that reports are made of: all due windows in one query per mart, or one ad hoc window.
+"""The rows that a report is made of, and those of one ad hoc window.
 
-Belongs here: which marts a report reads and how their rows find their report. Does not belong here:
-what a report says about them (sections) and any formula (the marts').
+Belongs here: which marts a report reads. Does not belong here: the rows of many reports at once
+(gather_many), what a report says about them (sections) and any formula (the marts').
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -118,6 +118,8 @@ class ReportWindow:
     is_partial: bool
     window_key: str = ""
     previous_window_key: str = ""
+    # False for somebody who wants the days of another zone than the scope's.
+    is_own_zone: bool = True
 
     @property
     def period(self) -> str:
@@ -130,6 +132,11 @@ class ReportWindow:
                 return f"{year:04d}-W{week:02d}"
             case Frequency.MONTHLY:
                 return f"{self.first_day:%Y-%m}"
+
+    @property
+    def edition(self) -> str:
+        """The period, with the zone where that is not the scope's own: what tells reports apart."""
+        return self.period if self.is_own_zone else f"{self.period} {self.time_zone}"
 
     @property
     def last_day(self) -> date:
@@ -228,51 +235,6 @@ def standard_windows(published: Published) -> list[ReportWindow]:
     return [_standard_window(row) for row in rows]
 
 
-def gather_standard(
-    published: Published,
-    windows: Sequence[ReportWindow],
-    *,
-    publication: Publication,
-    reference: Reference,
-) -> list[ReportRows]:
-    """The rows of many reports, one query per mart however many there are."""
-    places = {
-        row["table_name"]: f'"{row["schema_name"]}"."{row["table_name"]}"'
-        for row in published.rows("select schema_name, table_name from duckdb_tables()")
-    }
-    keys = [window.window_key for window in windows]
-    restated = restatements(published, since=min((w.start_at for w in windows), default=None))
-    previous_keys = [window.previous_window_key for window in windows]
-    grouped: dict[str, dict[str, list[MartRow]]] = {}
-    for mart in (*SUMMARIES, *BREAKDOWNS, INSIGHTS):
-        if mart not in places:
-            raise RunFailure(
-                f"the published database has no table {mart}; it was made by another version: run"
-                " `agentmart run` again"
-            )
-        wanted = keys + previous_keys if mart in SUMMARIES else keys
-        by_window: dict[str, list[MartRow]] = defaultdict(list)
-        for row in published.rows(
-            f"from {places[mart]} where window_key in (select unnest($keys::varchar[]))",
-            {"keys": wanted},
-        ):
-            by_window[row["window_key"]].append(MartRow(row))
-        grouped[mart] = by_window
-    return [
-        ReportRows(
-            window=window,
-            publication=publication,
-            reference=reference,
-            current={
-                **_rows_of(grouped, window.window_key),
-                RESTATEMENTS: restated.get(scope_of(window), ()),
-            },
-            previous=_rows_of(grouped, window.previous_window_key),
-        )
-        for window in windows
-    ]
-
-
 def gather_window(
     published: Published,
     *,
@@ -284,11 +246,6 @@ def gather_window(
 ) -> ReportRows:
     """The rows of one report for any window, through the table functions."""
     before = window.previous()
-    wanted = [
-        mart
-        for mart in (*SUMMARIES, *BREAKDOWNS)
-        if frequency is not Frequency.DAILY or mart not in _NOT_IN_DIGESTS
-    ]
     restated = restatements(published, since=window.start_at)
     return ReportRows(
         window=ReportWindow(
@@ -306,12 +263,28 @@ def gather_window(
         publication=publication,
         reference=reference,
         current={
-            **{mart: _called(published, mart, scope, window) for mart in wanted},
-            INSIGHTS: _called(published, _INSIGHT_FUNCTION, scope, window),
+            **{
+                mart: _called(published, function_of(mart), scope, window)
+                for mart in marts_of(frequency)
+            },
             RESTATEMENTS: restated.get((scope.kind.value, scope.id or "", scope.source_name), ()),
         },
         previous={mart: _called(published, mart, scope, before) for mart in SUMMARIES},
     )
+
+
+def marts_of(frequency: Frequency) -> tuple[str, ...]:
+    """What a report that comes that often is made of."""
+    return tuple(
+        mart
+        for mart in (*SUMMARIES, *BREAKDOWNS, INSIGHTS)
+        if frequency is not Frequency.DAILY or mart not in _NOT_IN_DIGESTS
+    )
+
+
+def function_of(mart: str) -> str:
+    """The table function with the columns of a mart."""
+    return _INSIGHT_FUNCTION if mart == INSIGHTS else mart
 
 
 def restatements(
@@ -345,12 +318,6 @@ def _called(
     published: Published, function: str, scope: Scope, window: Window
 ) -> tuple[MartRow, ...]:
     return tuple(MartRow(row) for row in published.function(function, scope=scope, window=window))
-
-
-def _rows_of(
-    grouped: Mapping[str, Mapping[str, Sequence[MartRow]]], key: str
-) -> dict[str, tuple[MartRow, ...]]:
-    return {mart: tuple(by_window.get(key, ())) for mart, by_window in grouped.items()}
 
 
 def _only(rows: Iterable[MartRow]) -> MartRow:

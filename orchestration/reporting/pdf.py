@@ -75,12 +75,17 @@ def pdf_renderer(font_folder: Path | None = None) -> Iterator[PdfRenderer]:
         folder = font_folder or Path(own_folder)
         if font_folder is None:
             fonts.write_fonts(folder)
-        faces = typst.Fonts(
-            include_system_fonts=False,
-            include_embedded_fonts=False,
-            font_paths=[folder],
-        )
-        yield PdfRenderer(typst.Compiler(_TEMPLATE, root=_TEMPLATE.parent, font_paths=faces))
+        yield renderer_with(folder)
+
+
+def renderer_with(font_folder: Path) -> PdfRenderer:
+    """A renderer with the fonts of a folder, which stays where it is for as long as it renders."""
+    faces = typst.Fonts(
+        include_system_fonts=False,
+        include_embedded_fonts=False,
+        font_paths=[font_folder],
+    )
+    return PdfRenderer(typst.Compiler(_TEMPLATE, root=_TEMPLATE.parent, font_paths=faces))
 
 
 def printable(report: Report) -> dict[str, Any]:

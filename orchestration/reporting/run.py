@@ -6,9 +6,12 @@ report is made (render) and how a message is sent (delivery/send).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import chain, islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -16,32 +19,34 @@ from orchestration.delivery.addresses import address_problem
 from orchestration.delivery.outbox import (
     FailedReport,
     MadeReport,
+    Message,
     NewMessage,
     Outbox,
     ReportKey,
 )
 from orchestration.delivery.subscriptions import Subscription, read_subscriptions
-from orchestration.errors import UserError
+from orchestration.reporting.due import due_periods
 from orchestration.reporting.gather import (
     Publication,
     ReportRows,
     ReportWindow,
-    gather_standard,
     gather_window,
     read_publication,
     standard_windows,
 )
+from orchestration.reporting.gather_many import AskedReport, gather_asked, gather_standard
 from orchestration.reporting.model import Frequency
 from orchestration.reporting.pdf import pdf_renderer
 from orchestration.reporting.periods import Window, parse_period
+from orchestration.reporting.progress import ReportProgress, log_progress
 from orchestration.reporting.query import Published, read_published
 from orchestration.reporting.reference import read_reference
 from orchestration.reporting.render import render_all, render_report
-from orchestration.reporting.scopes import Scope, resolve_scope
+from orchestration.reporting.scopes import Scope, ScopeKind, resolve_scope
 from orchestration.settings import Settings
 
-# Rows of this many reports are in memory at a time.
-_BATCH = 500
+# Reports that are noted and queued in one transaction; a process that dies makes them again.
+_BATCH = 32
 _KEPT_FORMATS = ("pdf", "csv", "json", "mail")
 
 
@@ -73,42 +78,54 @@ def make_due_reports(
 ) -> ReportRun:
     """Make each due report that is not made yet, and queue it for its subscribers.
 
-    Weekly and monthly reports are due for every scope once the period is over, daily ones where
-    somebody subscribed. Calling it again makes and queues nothing new.
+    Weekly and monthly reports are due for every scope once the period is over in its zone, daily
+    ones and those in another zone where somebody subscribed. Those that a subscriber missed are
+    made as well. Calling it again makes and queues nothing new.
     """
     outbox = Outbox(settings.state_file)
     subscriptions = read_subscriptions(settings.lake, as_of=as_of)
     made_before = outbox.made_reports()
     results: list[MadeReport | FailedReport] = []
-    problems: list[str] = []
+    added: list[Message] = []
     with read_published(settings) as published:
         publication = read_publication(published)
-        windows = standard_windows(published)
-        due = [window for window in windows if report_key(window) not in made_before]
-        daily, daily_keys, problems = _daily_reports(
-            published,
+        due, unknown = _due_reports(
+            standard_windows(published),
             subscriptions,
-            settings=settings,
-            publication=publication,
-            made_before=made_before,
+            as_of=publication.as_of,
+            made=made_before,
+            failed=outbox.failed_reports(),
         )
-        for start in range(0, len(due) + 1, _BATCH):
-            jobs = gather_standard(
-                published,
-                due[start : start + _BATCH],
-                publication=publication,
-                reference=read_reference(),
-            )
-            if start == 0:
-                jobs = [*daily, *jobs]
-            for result in _make(jobs, settings=settings):
-                results.append(result)
-                outbox.record_reports([result])
+        to_make = [
+            one for one in due if not _is_whole(made_before.get(one.key), folder=settings.reports)
+        ]
+        by_key = {one.key: one for one in to_make}
+        started = time.perf_counter()
+        for some in _batches(
+            _make(to_make, published=published, publication=publication, settings=settings)
+        ):
+            messages = [
+                message
+                for result in some
+                if isinstance(result, MadeReport)
+                for message in _messages(by_key[result.key])
+            ]
+            added += outbox.record_reports(some, messages=messages, as_of=as_of)
+            results += some
+            for result in some:
                 if on_report is not None:
                     on_report(result)
-    current = {report_key(window) for window in windows} | daily_keys
-    messages, unknown = _messages(subscriptions, current=current, made=outbox.made_reports())
-    added = outbox.queue(messages, as_of=as_of)
+            log_progress(
+                ReportProgress(
+                    done=len(results),
+                    failed=sum(isinstance(result, FailedReport) for result in results),
+                    due=len(to_make),
+                    seconds=time.perf_counter() - started,
+                )
+            )
+    # Somebody may have subscribed since a report was made.
+    there = [one for one in due if one.key in made_before and one.key not in by_key]
+    added += outbox.queue([message for one in there for message in _messages(one)], as_of=as_of)
     invalid = [
         f"{message.recipient!r} of subscription {message.subscription_id}: {message.reason}"
         for message in added
@@ -118,7 +135,7 @@ def make_due_reports(
         made=tuple(result for result in results if isinstance(result, MadeReport)),
         failed=tuple(result for result in results if isinstance(result, FailedReport)),
         queued=len(added) - len(invalid),
-        undeliverable=(*problems, *unknown, *invalid),
+        undeliverable=(*unknown, *invalid),
     )
 
 
@@ -160,7 +177,7 @@ def report_key(window: ReportWindow) -> ReportKey:
         source_name=window.scope.source_name or "",
         scope_id=window.scope.id,
         frequency=window.frequency.value,
-        period=window.period,
+        period=window.edition,
     )
 
 
@@ -198,7 +215,7 @@ def _standard_rows(
     gathered = gather_standard(
         published, windows, publication=publication, reference=read_reference()
     )
-    return gathered[0] if gathered else None
+    return next(gathered, None)
 
 
 def _window_rows(
@@ -224,95 +241,169 @@ def _window(frequency: Frequency, *, as_of: datetime, time_zone: str) -> Window:
     return parse_period(last_complete_period(frequency, today), as_of=as_of, time_zone=time_zone)
 
 
-def _daily_reports(
-    published: Published,
+@dataclass(frozen=True, kw_only=True)
+class _DueReport:
+    """A report that should exist, and who gets it. ``asked`` is set where the marts lack its window."""
+
+    key: ReportKey
+    window: ReportWindow
+    asked: AskedReport | None
+    subscriptions: tuple[Subscription, ...]
+
+
+_ScopeKey = tuple[str, str, str]
+
+
+def _due_reports(
+    standard: Sequence[ReportWindow],
     subscriptions: Iterable[Subscription],
     *,
-    settings: Settings,
-    publication: Publication,
-    made_before: Mapping[ReportKey, MadeReport],
-) -> tuple[list[ReportRows], set[ReportKey], list[str]]:
-    """The daily digests that somebody wants: those to make, the keys of all, and bad scopes."""
-    wanted = {
-        (one.scope_text, one.source_name): one
-        for one in subscriptions
-        if one.frequency == Frequency.DAILY
+    as_of: datetime,
+    made: Iterable[ReportKey],
+    failed: Iterable[ReportKey],
+) -> tuple[list[_DueReport], list[str]]:
+    """What should exist as of now; and the subscriptions whose scope does not exist."""
+    scopes = {_scope_key(window): window for window in standard}
+    wanted: dict[tuple[_ScopeKey, Frequency, str], list[Subscription]] = {
+        (_scope_key(window), window.frequency, window.time_zone): [] for window in standard
     }
-    jobs: list[ReportRows] = []
-    keys: set[ReportKey] = set()
-    problems: list[str] = []
-    for (scope_text, source_name), subscription in sorted(wanted.items()):
-        try:
-            scope = resolve_scope(
-                published, scope_text, source=None if scope_text == "platform" else source_name
+    unknown = []
+    for one in subscriptions:
+        source = "" if one.scope_kind == ScopeKind.PLATFORM else one.source_name
+        scope = scopes.get((one.scope_kind, source, one.scope_id))
+        if scope is None:
+            unknown.append(
+                f"subscription {one.subscription_id}: no {one.scope_text} is published for source"
+                f" {one.source_name}"
             )
-        except UserError as error:
-            problems.append(f"subscription {subscription.subscription_id}: {error}")
             continue
-        zone = scope.time_zone or settings.time_zone
-        window = _window(Frequency.DAILY, as_of=publication.as_of, time_zone=zone)
-        key = ReportKey(
-            scope_kind=scope.kind.value,
-            source_name=scope.source_name or "",
-            scope_id=scope.id or "",
-            frequency=Frequency.DAILY.value,
-            period=window.first_day.isoformat(),
+        zone = one.time_zone or scope.time_zone
+        wanted.setdefault((_scope_key(scope), Frequency(one.frequency), zone), []).append(one)
+    by_span = {
+        (_scope_key(one), one.frequency, one.time_zone, one.first_day, one.end_day): one
+        for one in standard
+    }
+    made_names, failed_names = _names(made), _names(failed)
+    due = []
+    for (scope_key, frequency, zone), subscribed in wanted.items():
+        scope = scopes[scope_key]
+        edition_of = (scope_key, frequency.value, "" if zone == scope.time_zone else zone)
+        periods = due_periods(
+            frequency,
+            as_of=as_of,
+            time_zone=zone,
+            made=made_names.get(edition_of, ()),
+            failed=failed_names.get(edition_of, ()),
         )
-        if key not in made_before and key not in keys:
-            jobs.append(
-                _window_rows(
-                    published,
-                    scope=scope,
-                    frequency=Frequency.DAILY,
-                    time_zone=zone,
-                    publication=publication,
+        for period in periods:
+            span = period.window(as_of=as_of, time_zone=zone)
+            is_missed = period is not periods[-1]
+            # Who subscribed later did not miss it.
+            takers = [one for one in subscribed if not is_missed or one.updated_at < span.end_at]
+            if is_missed and not takers:
+                continue
+            window = by_span.get((scope_key, frequency, zone, period.first_day, period.end_day))
+            asked = None
+            if window is None:
+                window = _window_of(span, scope=scope, frequency=frequency)
+                asked = AskedReport(window=window, span=span, previous=span.previous())
+            due.append(
+                _DueReport(
+                    key=report_key(window), window=window, asked=asked, subscriptions=tuple(takers)
                 )
             )
-        keys.add(key)
-    return jobs, keys, problems
+    return due, unknown
 
 
-def _make(jobs: Sequence[ReportRows], *, settings: Settings) -> Iterable[MadeReport | FailedReport]:
-    if not jobs:
+def _window_of(span: Window, *, scope: ReportWindow, frequency: Frequency) -> ReportWindow:
+    """The window of a report that the warehouse does not hold."""
+    return ReportWindow(
+        scope=scope.scope,
+        frequency=frequency,
+        time_zone=span.time_zone,
+        first_day=span.first_day,
+        end_day=span.last_day + timedelta(days=1),
+        start_at=span.start_at,
+        end_at=span.end_at,
+        is_partial=span.is_partial,
+        is_own_zone=span.time_zone == scope.time_zone,
+    )
+
+
+def _scope_key(window: ReportWindow) -> _ScopeKey:
+    return (window.scope.kind.value, window.scope.source_name or "", window.scope.id)
+
+
+def _names(keys: Iterable[ReportKey]) -> dict[tuple[_ScopeKey, str, str], set[str]]:
+    """The periods by scope, frequency, and zone where it is not the scope's own."""
+    names: dict[tuple[_ScopeKey, str, str], set[str]] = defaultdict(set)
+    for key in keys:
+        period, _, zone = key.period.partition(" ")
+        scope_key = (key.scope_kind, key.source_name, key.scope_id)
+        names[scope_key, key.frequency, zone].add(period)
+    return names
+
+
+def _is_whole(report: MadeReport | None, *, folder: Path) -> bool:
+    """Whether the report was made and all its files are still there."""
+    return report is not None and all((folder / path).is_file() for path in report.files.values())
+
+
+def _make(
+    due: Sequence[_DueReport],
+    *,
+    published: Published,
+    publication: Publication,
+    settings: Settings,
+) -> Iterator[MadeReport | FailedReport]:
+    if not due:
         return
+    held = [one for one in due if one.asked is None]
+    asked = [(one, one.asked) for one in due if one.asked is not None]
+    reference = read_reference()
+    jobs = chain(
+        gather_standard(
+            published,
+            [one.window for one in held],
+            publication=publication,
+            reference=reference,
+        ),
+        gather_asked(
+            published,
+            [one for _, one in asked],
+            publication=publication,
+            reference=reference,
+        ),
+    )
+    in_order = [*held, *(one for one, _ in asked)]
     for rendered in render_all(
-        jobs, folder=settings.reports, formats=_KEPT_FORMATS, processes=settings.threads
+        jobs,
+        count=len(in_order),
+        folder=settings.reports,
+        formats=_KEPT_FORMATS,
+        processes=settings.threads,
     ):
-        rows = jobs[rendered.position]
-        key, as_of = report_key(rows.window), rows.publication.as_of
+        key, as_of = in_order[rendered.position].key, publication.as_of
         if rendered.failure is None:
             yield MadeReport(key=key, as_of=as_of, files=rendered.files)
         else:
             yield FailedReport(key=key, as_of=as_of, reason=rendered.failure)
 
 
-def _messages(
-    subscriptions: Iterable[Subscription],
-    *,
-    current: set[ReportKey],
-    made: Mapping[ReportKey, MadeReport],
-) -> tuple[list[NewMessage], list[str]]:
-    """One message per report and recipient; and the subscriptions whose scope does not exist."""
-    by_scope: dict[tuple[str, str, str, str], ReportKey] = {
-        (key.scope_kind, key.source_name, key.scope_id, key.frequency): key for key in current
-    }
+def _batches(
+    results: Iterator[MadeReport | FailedReport],
+) -> Iterator[list[MadeReport | FailedReport]]:
+    while batch := list(islice(results, _BATCH)):
+        yield batch
+
+
+def _messages(due: _DueReport) -> list[NewMessage]:
+    """One message per recipient, with the formats of all its subscriptions."""
     wanted: dict[str, NewMessage] = {}
-    unknown: list[str] = []
-    for one in subscriptions:
-        source = "" if one.scope_kind == "platform" else one.source_name
-        key = by_scope.get((one.scope_kind, source, one.scope_id, one.frequency))
-        if key is None:
-            if one.frequency != Frequency.DAILY:
-                unknown.append(
-                    f"subscription {one.subscription_id}: no {one.scope_text} is published for"
-                    f" source {one.source_name}"
-                )
-            continue
-        if key not in made:
-            continue
+    for one in due.subscriptions:
         for recipient in one.recipients:
             message = NewMessage(
-                report=key,
+                report=due.key,
                 subscription_id=one.subscription_id,
                 recipient=recipient,
                 formats=one.formats,
@@ -323,4 +414,4 @@ def _messages(
                 both = (*other.formats, *message.formats)
                 message = replace(other, formats=tuple(dict.fromkeys(both)))
             wanted[message.idempotency_key] = message
-    return list(wanted.values()), unknown
+    return list(wanted.values())

@@ -52,7 +52,7 @@ def made_report(settings: Settings, *, key: ReportKey = REPORT) -> MadeReport:
         (folder / name).write_bytes(content)
         files[kind] = (folder / name).relative_to(settings.reports).as_posix()
     report = MadeReport(key=key, as_of=AS_OF, files=files)
-    Outbox(settings.state_file).record_reports([report])
+    Outbox(settings.state_file).record_reports([report], as_of=AS_OF)
     return report
 
 

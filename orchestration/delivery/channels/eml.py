@@ -11,7 +11,7 @@ from typing import Self
 
 from orchestration.delivery.channels.channel import Channel, Outcome
 from orchestration.delivery.outbox import Message, MessageState
-from orchestration.reporting.files import scope_slug, write_atomically
+from orchestration.reporting.files import edition_slug, scope_slug, write_atomically
 
 
 class EmlChannel(Channel):
@@ -35,7 +35,8 @@ class EmlChannel(Channel):
     def send(self, message: Message, content: bytes) -> Outcome:
         report = message.report
         scope = scope_slug(report.scope_kind, report.scope_id, source_name=report.source_name)
-        name = f"{report.frequency}-{report.period}-{scope}-{message.idempotency_key[:8]}.eml"
+        period = edition_slug(report.period)
+        name = f"{report.frequency}-{period}-{scope}-{message.idempotency_key[:8]}.eml"
         try:
             write_atomically(self._folder / name, content)
             (self._folder / name).chmod(0o600)

@@ -64,7 +64,9 @@ def test_an_undelivered_message_is_listed_without_its_address(tmp_path: Path) ->
 def test_a_failed_report_is_not_made_and_is_tried_again(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     outbox = Outbox(settings.state_file)
-    outbox.record_reports([FailedReport(key=REPORT, as_of=AS_OF, reason="template error")])
+    outbox.record_reports(
+        [FailedReport(key=REPORT, as_of=AS_OF, reason="template error")], as_of=AS_OF
+    )
 
     assert outbox.made_reports() == {}
     assert made_report(settings).key in outbox.made_reports()
