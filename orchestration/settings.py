@@ -12,7 +12,7 @@ import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import chdir, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -34,6 +34,9 @@ CHANNEL_PREFIX = "AGENTMART_CHANNEL_"
 _CHANNEL_NAME = re.compile(r"[A-Z0-9][A-Z0-9_]{0,39}")
 # These have variables and senders of their own.
 _SENT_BY_US = ("email", "slack", "teams", "pagerduty", "webhook")
+# Named by rules of every deployment, whether it has configured them or not.
+STANDARD_CHANNELS = (*_SENT_BY_US, "sms")
+_NO_CHANNEL = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +68,15 @@ class ChannelSettings:
     # More than one while the receiver changes from an old key to a new one.
     webhook_keys: tuple[bytes, ...] = field(default=(), repr=False)
     apprise_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    # What tells of failed runs, and of the figures of a day for which scopes.
+    run_failures: tuple[str, ...] = ("email",)
+    daily_summary: tuple[str, ...] = ("webhook",)
+    daily_summary_scopes: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Every channel that may be named here: the standard ones and the deployment's own."""
+        return tuple(dict.fromkeys((*STANDARD_CHANNELS, *sorted(self.apprise_urls))))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,7 +250,7 @@ def _channels(environ: Mapping[str, str]) -> ChannelSettings:
             "AGENTMART_WEBHOOK_URL is set without AGENTMART_WEBHOOK_SECRET; set the secret that"
             " its receiver checks signatures with"
         )
-    return ChannelSettings(
+    channels = ChannelSettings(
         email_to=_listed(environ, "AGENTMART_ALERT_EMAIL_TO"),
         slack_url=_url(environ, "AGENTMART_SLACK_URL"),
         teams_url=_url(environ, "AGENTMART_TEAMS_URL"),
@@ -247,7 +259,39 @@ def _channels(environ: Mapping[str, str]) -> ChannelSettings:
         webhook_url=url,
         webhook_keys=keys,
         apprise_urls=_apprise_urls(environ),
+        daily_summary_scopes=_listed(environ, "AGENTMART_DAILY_SUMMARY_SCOPES"),
     )
+    return replace(
+        channels,
+        run_failures=_chosen(
+            environ,
+            "AGENTMART_RUN_FAILURE_CHANNELS",
+            known=channels.known,
+            default=channels.run_failures,
+        ),
+        daily_summary=_chosen(
+            environ,
+            "AGENTMART_DAILY_SUMMARY_CHANNELS",
+            known=channels.known,
+            default=channels.daily_summary,
+        ),
+    )
+
+
+def _chosen(
+    environ: Mapping[str, str], name: str, *, known: tuple[str, ...], default: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Channels by name; ``none`` for telling nobody."""
+    channels = _listed(environ, name) or default
+    if channels == (_NO_CHANNEL,):
+        return ()
+    for channel in channels:
+        if channel not in known:
+            raise UserError(
+                f"{name} names the channel {channel!r}, which is not known; use any of"
+                f" {', '.join(known)}, or {_NO_CHANNEL}"
+            )
+    return channels
 
 
 def _webhook_keys(environ: Mapping[str, str]) -> tuple[bytes, ...]:

@@ -26,9 +26,6 @@ from orchestration.settings import Settings
 _SCHEMA = Path(__file__).with_name("schema.sql")
 _BUSY_SECONDS = 30.0
 
-# Named by rules of every deployment, whether it has configured them or not.
-STANDARD_CHANNELS = ("email", "slack", "teams", "pagerduty", "sms", "webhook")
-
 
 class NotificationKind(StrEnum):
     """What a notification is about."""
@@ -62,7 +59,8 @@ class NewNotification:
 
     ``subject_key`` says what it is about and stays the same from firing to resolved: receivers that
     keep incidents join the two by it. ``transition_at`` is when that changed, a time of the data.
-    ``payload`` is for programs; ``title`` and ``body`` are plain text for people.
+    ``occurrence`` tells apart changes of a subject at one time. ``payload`` is for programs;
+    ``title`` and ``body`` are plain text for people.
     """
 
     kind: NotificationKind
@@ -74,6 +72,7 @@ class NewNotification:
     title: str
     body: str
     payload: Mapping[str, Json] = field(default_factory=dict)
+    occurrence: str = ""
 
     @property
     def idempotency_key(self) -> str:
@@ -84,6 +83,7 @@ class NewNotification:
             _time_text(self.transition_at),
             self.status.value,
             self.channel,
+            self.occurrence,
         )
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
 
@@ -124,7 +124,7 @@ class Notification:
 
 def known_channels(settings: Settings) -> tuple[str, ...]:
     """Every channel that a rule may name here: the standard ones and the deployment's own."""
-    return tuple(dict.fromkeys((*STANDARD_CHANNELS, *sorted(settings.channels.apprise_urls))))
+    return settings.channels.known
 
 
 class Notifications:
@@ -196,6 +196,16 @@ class Notifications:
                 wanted,
             ).fetchall()
         return [_notification(row) for row in rows]
+
+    def latest(self, kind: NotificationKind, subject_key: str) -> Notification | None:
+        """The row that was queued last about a subject."""
+        with self._connection() as connection:
+            row = connection.execute(
+                f"select {_COLUMNS} from notifications where kind = ? and subject_key = ?"
+                " order by notification_id desc limit 1",
+                (kind.value, subject_key),
+            ).fetchone()
+        return None if row is None else _notification(row)
 
     def written(self) -> dict[str, int]:
         """How many rows became files, by channel and what it lacks."""

@@ -63,3 +63,5 @@ create table if not exists notifications (
 );
 
 create index if not exists notifications_by_state on notifications (state, notification_id);
+
+create index if not exists notifications_by_subject on notifications (kind, subject_key, notification_id);

@@ -90,6 +90,36 @@ def test_channels_come_from_the_environment_and_hide_their_secrets() -> None:
     assert "canary" not in repr(settings)
 
 
+def test_what_tells_of_failed_runs_and_of_days_is_chosen_by_name() -> None:
+    unset = Settings.from_environment({}).channels
+    assert (unset.run_failures, unset.daily_summary, unset.daily_summary_scopes) == (
+        ("email",),
+        ("webhook",),
+        (),
+    )
+    chosen = Settings.from_environment(
+        {
+            "AGENTMART_CHANNEL_OPS": "twilio://a:b@1/2",
+            "AGENTMART_RUN_FAILURE_CHANNELS": "pagerduty, ops",
+            "AGENTMART_DAILY_SUMMARY_CHANNELS": "none",
+            "AGENTMART_DAILY_SUMMARY_SCOPES": "platform,tenant:acme",
+        }
+    ).channels
+    assert (chosen.run_failures, chosen.daily_summary, chosen.daily_summary_scopes) == (
+        ("pagerduty", "ops"),
+        (),
+        ("platform", "tenant:acme"),
+    )
+
+
+@pytest.mark.parametrize(
+    "variable", ["AGENTMART_RUN_FAILURE_CHANNELS", "AGENTMART_DAILY_SUMMARY_CHANNELS"]
+)
+def test_an_unknown_channel_is_named_with_those_that_are_known(variable: str) -> None:
+    with pytest.raises(UserError, match=f"{variable} names the channel 'fax'.*use any of email,"):
+        Settings.from_environment({variable: "email,fax"})
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
