@@ -9,7 +9,7 @@ import time
 import uuid
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from dagster import DagsterInstance, Definitions
 
     from orchestration.state.store import Run, StateStore
-
-# Their messages are for people; what they come from is not.
-_OUR_ERRORS = (RunFailure.__name__, UserError.__name__)
 
 
 @click.command()
@@ -48,10 +45,14 @@ def run(settings: Settings, landing: str | None, as_of_text: str | None, target:
     place = _checked_landing(landing or settings.default_landing)
     as_of = parse_as_of(as_of_text, time_zone=settings.time_zone) if as_of_text else now()
     started = time.perf_counter()
-    outcome = _Pipeline(settings, place, as_of).execute()
+    pipeline = _Pipeline(settings, place, as_of)
+    outcome = pipeline.execute()
     _print_summary(settings, outcome, seconds=time.perf_counter() - started)
     bad_files = outcome.listed("ingest", "failed_files")
     bad_addresses = outcome.listed("reports", "invalid_addresses")
+    given = {"--landing": landing, "--as-of": as_of_text}
+    words = [word for name, value in given.items() if value for word in (name, value)]
+    _tell(settings, pipeline, outcome, rerun=["run", *words])
     if outcome.status == "failed":
         raise RunFailure(f"Run {outcome.run_id} failed: {outcome.failure}")
     unreachable = outcome.counts.get("ingest", {}).get("files_unreachable", 0)
@@ -81,6 +82,38 @@ def _checked_landing(place: str) -> str:
     return str(Path(place).resolve())
 
 
+def _tell(settings: Settings, pipeline: _Pipeline, outcome: Run, *, rerun: list[str]) -> None:
+    """Tell whoever is on call of a failure, and of the first success after it."""
+    import sqlite3
+
+    from orchestration.delivery.notify import send_notifications
+    from orchestration.delivery.run_failures import (
+        FailedRun,
+        queue_failure,
+        queue_recovery,
+        rerun_command,
+    )
+
+    try:
+        if outcome.status == "failed":
+            failed = FailedRun(
+                run=outcome,
+                run_key=pipeline.run_key,
+                asset=pipeline.failed_asset,
+                rerun=rerun_command(settings, *rerun),
+            )
+            queued = queue_failure(failed, settings=settings)
+        else:
+            queued = queue_recovery(outcome, run_key=pipeline.run_key, settings=settings)
+        if queued:
+            told = send_notifications(settings=settings, as_of=outcome.as_of)
+            for row in told.settled:
+                click.echo(f"told: {row}", err=True)
+    except (sqlite3.Error, OSError) as error:
+        # The disk may be full: what the run itself came to must still be said.
+        click.echo(f"nobody could be told of this run: {error}", err=True)
+
+
 class _Pipeline:
     """One run of ours: a Dagster run that loads, then one that builds, publishes and sends."""
 
@@ -89,7 +122,9 @@ class _Pipeline:
         self._landing = landing
         self._as_of = as_of
         # Names this run in the state store; it appears in nothing that is published.
-        self._run_key = uuid.uuid4().hex
+        self.run_key = uuid.uuid4().hex
+        # The step that the run died in.
+        self.failed_asset: str | None = None
 
     def execute(self) -> Run:
         from orchestration.cli.dagster_home import open_instance
@@ -102,7 +137,7 @@ class _Pipeline:
             prepare_manifest(self._settings)
             defs = _load_definitions()
         store = StateStore(self._settings.state_file)
-        our_run = store.start_run(run_key=self._run_key, command="agentmart run", as_of=self._as_of)
+        our_run = store.start_run(run_key=self.run_key, command="agentmart run", as_of=self._as_of)
         current = CurrentRun(settings=self._settings, store=store, run=our_run)
         with open_instance(self._settings) as instance:
             with _Step("ingest"), shown_load():
@@ -125,6 +160,8 @@ class _Pipeline:
         store: StateStore,
         run_id: int,
     ) -> None:
+        from orchestration.defs.failed_steps import first_failed_step
+
         result = defs.resolve_job_def(name).execute_in_process(
             instance=instance,
             raise_on_error=False,
@@ -136,33 +173,16 @@ class _Pipeline:
                             "as_of": self._as_of.isoformat(),
                             "landing": self._landing,
                             "command": "agentmart run",
-                            "run_key": self._run_key,
+                            "run_key": self.run_key,
                         }
                     }
                 },
             },
         )
-        if not result.success and store.run(run_id).status != "failed":
-            store.finish_run(run_id, status="failed", failure=_failure_text(result, self._settings))
-
-
-def _failure_text(result: Any, settings: Settings) -> str:
-    """What the first failed step died of, in our own words where there are any."""
-    from orchestration.disk_space import out_of_space, says_out_of_space
-
-    for event in result.all_events:
-        if event.is_step_failure:
-            causes = [event.step_failure_data.error]
-            while causes[-1].cause is not None:
-                causes.append(causes[-1].cause)
-            ours = [one for one in causes if one.cls_name in _OUR_ERRORS]
-            if not ours and any(
-                says_out_of_space(one.message, home=settings.home) for one in causes
-            ):
-                return f"{event.step_key}: {out_of_space(settings.home)}"
-            message = (ours or causes)[-1].message.removeprefix("orchestration.errors.")
-            return f"{event.step_key}: {' '.join(message.split())}"
-    return "see the run in `agentmart ui`"
+        if not result.success:
+            step = first_failed_step(result.all_events, self._settings)
+            self.failed_asset = step.asset
+            store.fail_run(run_id, failure=step.text)
 
 
 def _load_definitions() -> Definitions:

@@ -93,12 +93,18 @@ def _marts(settings: Settings) -> Iterator[str]:
 
 
 def _outbox(settings: Settings) -> Iterator[str]:
+    from orchestration.delivery.notifications import (
+        undelivered_notifications,
+        written_notifications,
+    )
     from orchestration.delivery.outbox import undelivered
 
     yield ""
     yield "undelivered"
-    rows = undelivered(settings)
+    rows = [*undelivered(settings), *undelivered_notifications(settings)]
     for row in rows:
         yield f"  {row}"
     if not rows:
         yield "  nothing"
+    for channel, count in written_notifications(settings).items():
+        yield f"  {count:,} written to {settings.outbox} instead of {channel}"

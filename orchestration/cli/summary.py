@@ -56,6 +56,12 @@ def summarise(settings: Settings, run: Run, *, seconds: float) -> Iterator[str]:
         f"{delivery.get('sent', 0):,} sent, {delivery.get('written', 0):,} written to the outbox,"
         f" {delivery.get('undelivered', 0):,} undelivered",
     )
+    told = counts.get("notifications", {})
+    yield _line(
+        "told",
+        f"{told.get('sent', 0):,} sent, {told.get('written', 0):,} written to the outbox,"
+        f" {told.get('undelivered', 0):,} undelivered",
+    )
     yield _line("seconds", f"{seconds:.1f}")
     for file in run.listed("ingest", "failed_files"):
         yield f"not loaded: {file}"
@@ -64,6 +70,7 @@ def summarise(settings: Settings, run: Run, *, seconds: float) -> Iterator[str]:
     for problem in [
         *run.listed("reports", "failures"),
         *run.listed("reports", "invalid_addresses"),
+        *run.listed("notifications", "problems"),
     ]:
         yield f"not sent: {problem}"
     if settings.published_file.exists():

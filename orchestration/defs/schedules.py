@@ -7,6 +7,7 @@ Belongs here: selections, cadences and zones. Does not belong here: assets.
 import dagster as dg
 
 from orchestration.defs.ingestion import landed_extracts
+from orchestration.defs.notifying import sent_notifications
 from orchestration.defs.publishing import published_database
 from orchestration.defs.reporting import delivered_messages, report_documents
 from orchestration.defs.transformation import warehouse_models
@@ -15,8 +16,9 @@ ZONE = "UTC"
 
 _landing = dg.AssetSelection.assets(landed_extracts)
 _models = dg.AssetSelection.assets(warehouse_models)
-_published = dg.AssetSelection.assets(published_database)
-_sending = dg.AssetSelection.assets(report_documents, delivered_messages)
+# Whatever publishes tells at once: an alert does not wait for the reports.
+_published = dg.AssetSelection.assets(published_database, sent_notifications)
+_sending = dg.AssetSelection.assets(report_documents, delivered_messages, sent_notifications)
 _daily_only = dg.AssetSelection.groups("insights")
 
 ingestion_job = dg.define_asset_job(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from pathlib import Path
 
 from orchestration.delivery.notifications import (
     NewNotification,
@@ -93,8 +92,8 @@ def queue_recovery(run: Run, *, run_key: str, settings: Settings) -> list[Notifi
 
 
 def rerun_command(settings: Settings, *words: str) -> str:
-    """A command for a shell, on this deployment."""
-    return f"AGENTMART_HOME={shlex.quote(str(Path(settings.home)))} {shlex.join(words)}"
+    """A command of ours for a shell, on this deployment."""
+    return f"AGENTMART_HOME={shlex.quote(str(settings.home))} {shlex.join(('agentmart', *words))}"
 
 
 def _queue(

@@ -104,6 +104,15 @@ class StateStore:
                 (status, failure, run_id),
             )
 
+    def fail_run(self, run_id: int, *, failure: str) -> None:
+        """Note that a run failed, unless it is noted already: what was noted first is the cause."""
+        with self._connection() as connection:
+            connection.execute(
+                "update runs set status = 'failed', failure = ?"
+                " where run_id = ? and status <> 'failed'",
+                (failure, run_id),
+            )
+
     def add_counts(self, run_id: int, counts: Mapping[str, object]) -> None:
         """Note what a step of the run did; figures of earlier steps stay."""
         with self._connection() as connection:
@@ -124,6 +133,16 @@ class StateStore:
                 (run_id,),
             ).fetchone()
         return _run(row)
+
+    def find_run(self, run_key: str) -> Run | None:
+        """The run with this key, if one was started."""
+        with self._connection() as connection:
+            row = connection.execute(
+                "select run_id, command, as_of, status, failure, counts from runs"
+                " where run_key = ?",
+                (run_key,),
+            ).fetchone()
+        return None if row is None else _run(row)
 
     def recent_runs(self, limit: int) -> list[Run]:
         """The last runs, newest first."""

@@ -40,7 +40,7 @@ def _fail(settings: Settings, key: str) -> list[Notification]:
         run=run,
         run_key=key,
         asset="warehouse_models",
-        rerun=rerun_command(settings, "agentmart", "run", "--landing", "in put"),
+        rerun=rerun_command(settings, "run", "--landing", "in put"),
     )
     return queue_failure(failed, settings=settings)
 
