@@ -6,14 +6,19 @@ and notes every statement its materialisations send to the engine. ``Replayed`` 
 statements to another database. What is put in anew is only what dbt itself reads from the data
 while it compiles: the lake files behind the raw views, and the lists of pending dates.
 
+``replay_full_build`` does so for a deployment that is then published; what dbt sends is noted once
+per state of the code, in pytest's cache.
+
 Belongs here: building facts and marts from a lake. Does not belong here: extracts (landing.py).
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,9 +33,11 @@ from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
 from dbt.cli.main import dbtRunner
 
 from orchestration.ingest.ledger import read_entries
-from orchestration.settings import DBT_PROJECT_DIR, Settings
+from orchestration.ingest.load import load_landing
+from orchestration.settings import DBT_PROJECT_DIR, PROJECT_ROOT, Settings
+from orchestration.warehouse.lock import exclusive_lock
 from orchestration.warehouse.manifest import MANIFEST_FILE, prepare_manifest
-from orchestration.warehouse.plan import BuildPlan, write_run_inputs
+from orchestration.warehouse.plan import BuildPlan, fingerprint_code, write_run_inputs
 
 _COMMENT = re.compile(r"\s*/\*\s*(\{.*?\})\s*\*/\s*", re.DOTALL)
 _DATE_LIST = re.compile(r"\bin \((date '\d{4}-\d{2}-\d{2}'(?:, date '\d{4}-\d{2}-\d{2}')*)\)")
@@ -97,6 +104,40 @@ def build_with_dbt(
     assert outcome.exception is None, outcome.exception
     bad = [f"{one.node.name}: {one.message}" for one in outcome.result if one.status == "error"]  # type: ignore[union-attr]
     assert outcome.success, bad
+
+
+def replay_full_build(settings: Settings) -> None:
+    """Build the warehouse file from the run inputs by what dbt sends for a full build of any lake."""
+    home, statements = _full_build_of_this_code()
+    settings.warehouse.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(config={"threads": settings.threads}) as connection:
+        connection.execute(f"attach '{settings.warehouse_file}' as agentmart")
+        _use(connection)
+        _send(connection, statements, settings=settings, recorded_in=home)
+
+
+def _full_build_of_this_code() -> tuple[Path, tuple[Statement, ...]]:
+    """The folder in which a full build was recorded, and its statements; all workers share one."""
+    code = (fingerprint_code(PROJECT_ROOT), (PROJECT_ROOT / "requirements.lock").read_text())
+    name = hashlib.sha256("".join((*code, Path(__file__).read_text())).encode()).hexdigest()[:16]
+    folder = PROJECT_ROOT / ".pytest_cache" / "agentmart"
+    folder.mkdir(parents=True, exist_ok=True)
+    noted = folder / f"full-build-{name}.json"
+    with exclusive_lock(folder / "full-build.lock", on_wait=lambda _: None):
+        if not noted.exists():
+            with tempfile.TemporaryDirectory() as home:
+                settings = Settings(home=Path(home).resolve())
+                as_of = datetime.fromisoformat("2026-03-01T00:00:00+00:00")
+                settings.landing.mkdir()
+                load_landing(settings=settings, landing=settings.landing, as_of=as_of)
+                write_inputs(settings, published=None, as_of=as_of)
+                statements = recorded(settings, is_full_refresh=True)
+                content = [str(settings.home), [[one.model, one.sql] for one in statements]]
+            unfinished = noted.with_suffix(".part")
+            unfinished.write_text(json.dumps(content))
+            unfinished.replace(noted)
+    home, rows = json.loads(noted.read_text())
+    return Path(home), tuple(Statement(model=model, sql=sql) for model, sql in rows)
 
 
 @contextmanager
@@ -207,7 +248,7 @@ class Replayed:
         # Temporary tables end with the connection that made them, as dbt's do.
         with self._connection.cursor() as connection:
             _use(connection)
-            self._send(connection, chosen)
+            _send(connection, chosen, settings=self._settings, recorded_in=builds.home)
         if is_published:
             self._published = plan.load_ids
 
@@ -218,33 +259,44 @@ class Replayed:
         _use(connection)
         return connection
 
-    def _send(self, connection: duckdb.DuckDBPyConnection, statements: Sequence[Statement]) -> None:
-        files = _lake_files(self._settings)
-        pending: dict[str, list[str]] | None = None
-        for statement in statements:
-            sql = statement.sql
-            view = _RAW_VIEW.match(sql)
-            if view is not None:
-                sql = self._raw_view(view.group(1), view.group(2), files)
-            elif statement.model is not None and _DATE_LIST.search(sql):
-                if pending is None:
-                    pending = _pending_dates(connection)
-                dates = _date_list(pending.get(statement.model, []))
-                sql = _DATE_LIST.sub(f"in ({dates or 'cast(null as date)'})", sql)
-            connection.execute(sql)
 
-    def _raw_view(self, name: str, body: str, files: Mapping[str, Sequence[str]]) -> str:
-        if "/warehouse/inputs/" in body:
-            query = body.replace(str(self._recorded.home), str(self._settings.home))
-        elif name in files:
-            query = (
-                f"select * from read_parquet({list(files[name])}, hive_partitioning = true, "
-                "hive_types = {'event_date': date})"
-            )
-        else:
-            empty = self._settings.lake / "raw" / name / "_empty.parquet"
-            query = f"select *, cast(null as date) as event_date from read_parquet('{empty}')"
-        return f"create or replace view raw.{name} as {query}"
+def _send(
+    connection: duckdb.DuckDBPyConnection,
+    statements: Sequence[Statement],
+    *,
+    settings: Settings,
+    recorded_in: Path,
+) -> None:
+    files = _lake_files(settings)
+    pending: dict[str, list[str]] | None = None
+    for statement in statements:
+        sql = statement.sql
+        view = _RAW_VIEW.match(sql)
+        if view is not None:
+            body = view.group(2).replace(f"{recorded_in}/", f"{settings.home}/")
+            sql = _raw_view(view.group(1), body, settings=settings, files=files)
+        elif statement.model is not None and _DATE_LIST.search(sql):
+            if pending is None:
+                pending = _pending_dates(connection)
+            dates = _date_list(pending.get(statement.model, []))
+            sql = _DATE_LIST.sub(f"in ({dates or 'cast(null as date)'})", sql)
+        connection.execute(sql)
+
+
+def _raw_view(
+    name: str, body: str, *, settings: Settings, files: Mapping[str, Sequence[str]]
+) -> str:
+    if "/warehouse/inputs/" in body:
+        query = body
+    elif name in files:
+        query = (
+            f"select * from read_parquet({list(files[name])}, hive_partitioning = true, "
+            "hive_types = {'event_date': date})"
+        )
+    else:
+        empty = settings.lake / "raw" / name / "_empty.parquet"
+        query = f"select *, cast(null as date) as event_date from read_parquet('{empty}')"
+    return f"create or replace view raw.{name} as {query}"
 
 
 def _use(connection: duckdb.DuckDBPyConnection) -> None:
