@@ -222,6 +222,16 @@
             'description': 'One row per day of the two weeks after the span: forecast tokens and cost, each with its 80 % range.',
         },
         {
+            'name': 'daily_anomalies',
+            'summary_sql': daily_anomalies_sql('requested_windows'),
+            'description': 'One row per watched metric and complete day of the span: what it was to be, and whether it is out of the ordinary.',
+        },
+        {
+            'name': 'error_bursts',
+            'summary_sql': error_bursts_sql('requested_windows'),
+            'description': 'One row per complete day of the span: whether errors burst in an hour of it, and in which most.',
+        },
+        {
             'name': 'experiments',
             'summary_sql': experiments_sql('requested_windows'),
             'description': 'One row per experiment that ran in the span: how its traffic split, and the verdict.',
