@@ -44,5 +44,7 @@ def _message(error: Any, settings: Settings) -> str:
     ours = [one for one in causes if one.cls_name in _OUR_ERRORS]
     if not ours and any(says_out_of_space(one.message, home=settings.home) for one in causes):
         return out_of_space(settings.home)
-    message = (ours or causes)[-1].message.removeprefix("orchestration.errors.")
-    return " ".join(message.split())
+    cause = (ours or causes)[-1]
+    message = " ".join(cause.message.split())
+    # The name of our own class tells a person nothing.
+    return message.removeprefix(f"orchestration.errors.{cause.cls_name}: ")

@@ -272,6 +272,15 @@ def test_a_failed_audit_keeps_the_last_published_state_and_status_says_so(
     status = own_deployment("status")
     assert "FAILED, readers still see the publication above" in status.stdout
     assert re.search(r"(fail|error): .*rating", status.stdout), status.stdout
+    outbox = own_deployment.home / "outbox"
+    (told,) = (json.loads(file.read_bytes()) for file in outbox.glob("run_failure-email-*.json"))
+    assert told["type"] == "run_failure.firing"
+    assert told["data"]["title"].endswith("failed at warehouse_models")
+    assert re.search(r"Failed: .*rating.* on ", told["data"]["body"])
+    assert told["data"]["details"]["rerun"] == (
+        f"AGENTMART_HOME={own_deployment.home} agentmart run --as-of {AS_OF}"
+    )
+    assert "instead of email, AGENTMART_ALERT_EMAIL_TO is not set" in status.stdout
 
 
 @pytest.mark.parametrize("bad", ["unreadable", "empty", "wrong stream"])
