@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from orchestration.settings import Settings
+from tests.support import http_server, notifications
 from tests.support.command_line import agentmart
 from tests.support.delivery import deployment, queue
 from tests.support.report_state import publish_reports
@@ -64,3 +68,50 @@ def test_deliver_fails_when_the_mail_server_is_not_there_and_keeps_the_message(
     assert done.exit_code == 1
     assert "undelivered: #1 weekly report 2026-W09 of tenant:acme" in done.stderr
     assert "agentmart: the mail server 127.0.0.1:9 cannot be reached" in done.stderr
+
+
+def test_deliver_sends_notifications_and_status_says_what_became_of_them(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    notifications.queue(settings, "slack", "teams", "webhook")
+    at = ("--as-of", "2026-03-02T06:00:00Z")
+    with http_server.serve(http_server.Reply(status=404, body=b"no_service")) as server:
+        environ = {
+            "AGENTMART_SLACK_URL": server.url("/canary"),
+            "AGENTMART_TEAMS_URL": server.url(),
+        }
+        dry = agentmart("deliver", "--dry-run", *at, home=tmp_path, environ=environ)
+        assert dry.stderr == "3 would be sent\n"
+        assert server.requests == []
+
+        server.replies = [http_server.Reply(status=404, body=b"no_service"), http_server.Reply()]
+        done = agentmart("deliver", *at, home=tmp_path, environ=environ)
+        status = agentmart("status", home=tmp_path, environ=environ)
+
+        slack = "n1 alert 'Daily cost over 50 USD' by slack"
+        refused = f"{slack}: failed, 127.0.0.1:{server.port} answered 404 no_service"
+        assert done.stdout.splitlines() == [
+            refused,
+            "n2 alert 'Daily cost over 50 USD' by teams: sent",
+            "n3 alert 'Daily cost over 50 USD' by webhook: written, AGENTMART_WEBHOOK_URL is not set",
+        ]
+        assert done.stderr.splitlines() == [
+            f"1 written to {settings.outbox}",
+            "1 sent, 1 undelivered",
+            f"undelivered: {refused}",
+        ]
+        assert status.stdout.splitlines()[-3:] == [
+            "undelivered",
+            f"  {refused}",
+            f"  1 written to {settings.outbox} instead of webhook, AGENTMART_WEBHOOK_URL is not set",
+        ]
+
+        again = agentmart("deliver", "--resend", "n1", *at, home=tmp_path, environ=environ)
+        assert (again.exit_code, again.stdout) == (0, f"{slack}: sent\n")
+
+
+@pytest.mark.parametrize("number", ["n", "1n"])
+def test_a_number_that_is_none_is_named(number: str, tmp_path: Path) -> None:
+    done = agentmart("deliver", "--resend", number, home=tmp_path)
+
+    assert done.exit_code == 2
+    assert f"'{number}' is no number of a message (12) or notification (n12)" in done.stderr
