@@ -74,7 +74,6 @@ def run_plain_lines(task: PieceTask, *, worker: Worker) -> PieceResult | None:
     if (
         not task.adapter.is_native
         or task.unit.format != "lines"
-        or task.unit.compression != "none"
         or any(field.default or field.kind is Kind.COUNT_MAP for field in stream.all_fields)
     ):
         return None
@@ -287,7 +286,7 @@ class _Piece:
             return None
         counted = self._counted(written)
         rest_unit = replace(self.task.unit, landed=written.paths)
-        lines = numbered_rows(lines_reader(rest_unit.path, compression="none"), unit=rest_unit)
+        lines = numbered_rows(lines_reader(rest_unit.path), unit=rest_unit)
         ((text,),) = self.connection.execute(
             f"select coalesce(string_agg(line, chr(10)), '') from ({lines})"
         ).fetchall()

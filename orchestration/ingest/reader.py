@@ -1,4 +1,4 @@
-"""Raw files as rows: what DuckDB reads of a file, whatever its format and compression.
+"""Raw files as rows: what DuckDB reads of a file, whatever its format.
 
 Belongs here: the formats (JSON lines, JSON array, csv, Parquet) and the view ``raw_rows`` that
 adapters select from. Does not belong here: finding and cutting files (files.py,
@@ -38,7 +38,6 @@ class Unit:
 
     path: Path
     format: str  # lines, array, document, csv, parquet
-    compression: str = "none"  # none, zstd
     first_row: int = 1
     # For Parquet: the rows [first_row, last_row] of the file.
     last_row: int | None = None
@@ -175,11 +174,11 @@ def _read_lines(connection: duckdb.DuckDBPyConnection, unit: Unit) -> None:
         reader = (
             f"read_json_objects({sql.text(str(unit.path))}, "
             f"format = '{json_format}', maximum_object_size = {_LONGEST_DOCUMENT_BYTES}, "
-            f"compression = {sql.text(unit.compression.replace('none', 'uncompressed'))})"
+            "compression = 'uncompressed')"
         )
         rows = numbered_rows(reader, unit=unit, columns=("json::varchar as line",))
     else:
-        rows = numbered_rows(lines_reader(unit.path, compression=unit.compression), unit=unit)
+        rows = numbered_rows(lines_reader(unit.path), unit=unit)
     try:
         connection.execute(f"create or replace temp table raw_lines as {rows}")
     except duckdb.InvalidInputException as error:
@@ -213,14 +212,14 @@ def numbered_rows(rows: str, *, unit: Unit, columns: Sequence[str] = ("*",)) -> 
     )
 
 
-def lines_reader(*paths: Path, compression: str, encoding: str | None = None) -> str:
+def lines_reader(*paths: Path, encoding: str | None = None) -> str:
     """SQL: a table function that gives the lines of text files as they are, file after file."""
     more = "" if encoding is None else f", encoding = {sql.text(encoding)}"
     # A delimiter that JSON text cannot hold unescaped; the engine insists on having one.
     return (
         f"read_csv({sql.text_list(map(str, paths))}, header = false, quote = '', escape = '', "
         f"delim = E'\\x01', columns = {{'line': 'VARCHAR'}}, auto_detect = false, "
-        f"max_line_size = {LONGEST_ROW_BYTES}, compression = {sql.text(compression)}{more})"
+        f"max_line_size = {LONGEST_ROW_BYTES}, compression = 'none'{more})"
     )
 
 
@@ -245,7 +244,7 @@ def _open_csv(connection: duckdb.DuckDBPyConnection, unit: Unit, *, adapter: Ada
     reader = (
         f"read_csv({sql.text(str(unit.path))}, header = true, auto_detect = false, quote = '\"', "
         f"escape = '\"', delim = {sql.text(unit.csv_delimiter)}, columns = {{{columns}}}, "
-        f"max_line_size = {LONGEST_ROW_BYTES}, compression = {sql.text(unit.compression)})"
+        f"max_line_size = {LONGEST_ROW_BYTES}, compression = 'none')"
     )
     try:
         connection.execute(f"create or replace temp table raw_table as select * from {reader}")

@@ -43,7 +43,7 @@ def run_small_file(task: PieceTask, *, worker: Worker) -> PieceResult | None:
     unit = task.unit
     if unit.format == "parquet":
         return run_plain_table(task, worker=worker)
-    if not task.adapter.is_native or unit.format != "lines" or unit.compression != "none":
+    if not task.adapter.is_native or unit.format != "lines":
         return None
     if not is_small(task):
         return run_plain_lines(task, worker=worker)
@@ -56,7 +56,6 @@ def is_small(task: PieceTask) -> bool:
     return (
         task.adapter.is_native
         and unit.format == "lines"
-        and unit.compression == "none"
         and unit.end is None
         and unit.path.stat().st_size <= _SMALL_BYTES
     )
@@ -128,7 +127,7 @@ class _Batch:
 
     def _read_lines(self) -> bool:
         """Read all files; False if none of them has an object in every line."""
-        reader = lines_reader(*(task.unit.path for task in self.tasks), compression="none")
+        reader = lines_reader(*(task.unit.path for task in self.tasks))
         self.connection.execute(
             "create temp table small_lines as "
             f"select row_number() over () as position, filename, line from {reader}"
