@@ -1,6 +1,6 @@
 """A load that is killed at any moment, and started again, makes the lake of one that was not.
 
-Belongs here: the loader alone, twenty trials. Does not belong here: builds and publications that
+Belongs here: the loader alone, a few trials. Does not belong here: builds and publications that
 are killed (tests/e2e/test_killed_runs.py), and the long form (tests/soak/kills.py).
 """
 
@@ -23,7 +23,7 @@ from tests.support.kills import (
     write_landing,
 )
 
-TRIALS = 20
+TRIALS = 5
 
 
 def test_a_lake_is_the_same_however_often_its_loads_were_killed(tmp_path: Path) -> None:
