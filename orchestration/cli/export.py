@@ -43,6 +43,12 @@ _FORMATS = ("json", "csv", "parquet", "duckdb")
     "2026-03-01..2026-03-31. Default: the dataset's own.",
 )
 @click.option(
+    "--include-open-day",
+    "includes_open_day",
+    is_flag=True,
+    help="Nd ends with the as-of day, up to the as-of time, instead of before it.",
+)
+@click.option(
     "--tz",
     "time_zone",
     metavar="ZONE",
@@ -87,6 +93,7 @@ def export(
     agent: str | None,
     source: str | None,
     period: str | None,
+    includes_open_day: bool,
     time_zone: str | None,
     as_of: str | None,
     currency: str,
@@ -154,6 +161,7 @@ def export(
         currency=currency,
         metric=metric,
         bucket=bucket,
+        includes_open_day=includes_open_day,
     )
     with read_published(settings) as published:
         question = pose(

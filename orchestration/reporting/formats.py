@@ -12,6 +12,8 @@ from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from orchestration.reporting.reference import read_reference
+
 Number = Decimal | int
 
 MISSING = "–"
@@ -44,8 +46,6 @@ _LONG_MONTHS = (
     "November",
     "December",
 )
-_FLAT_RELATIVE = Decimal("0.01")
-_FLAT_RATE = Decimal("0.001")
 
 
 class Unit(StrEnum):
@@ -270,9 +270,9 @@ def _direction(absolute: Number, relative: Decimal | None, *, unit: Unit) -> Dir
     if absolute == 0:
         return Direction.FLAT
     if unit in _RATES:
-        flat = abs(Decimal(absolute)) < _FLAT_RATE
+        flat = abs(Decimal(absolute)) < read_reference().flat_rate_change
     else:
-        flat = relative is not None and abs(relative) < _FLAT_RELATIVE
+        flat = relative is not None and abs(relative) < read_reference().flat_relative_change
     if flat:
         return Direction.FLAT
     return Direction.UP if absolute > 0 else Direction.DOWN

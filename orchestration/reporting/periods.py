@@ -209,14 +209,23 @@ def parse_as_of(text: str, *, time_zone: str) -> datetime:
         ) from error
 
 
-def parse_period(text: str, *, as_of: datetime, time_zone: str) -> Window:
+def parse_period(
+    text: str, *, as_of: datetime, time_zone: str, includes_open_day: bool = False
+) -> Window:
     """Turn ``--period`` into the window that it means at ``as_of`` in ``time_zone``.
 
+    ``Nd`` ends before the as-of day or, where it is to include the open day, with it (X-02).
+
     Raises:
-        UserError: the text is no period; the message names what is allowed.
+        UserError: the text is no period, or includes an open day without being a number of days;
+            the message names what is allowed.
     """
+    if includes_open_day and not _ROLLING.fullmatch(text):
+        raise UserError(
+            f"period {text!r} is no number of days, so leave out --include-open-day or use 7d or any Nd"
+        )
     try:
-        window = _parse(text, as_of=as_of, time_zone=time_zone)
+        window = _parse(text, as_of=as_of, time_zone=time_zone, open_days=int(includes_open_day))
     except (ValueError, OverflowError):
         window = None
     if window is None:
@@ -226,7 +235,7 @@ def parse_period(text: str, *, as_of: datetime, time_zone: str) -> Window:
     return window
 
 
-def _parse(text: str, *, as_of: datetime, time_zone: str) -> Window | None:
+def _parse(text: str, *, as_of: datetime, time_zone: str, open_days: int) -> Window | None:
     today = as_of.astimezone(ZoneInfo(time_zone)).date()
 
     def build(kind: WindowKind, *, start: date, end: date, unit: _Unit | None = None) -> Window:
@@ -252,7 +261,8 @@ def _parse(text: str, *, as_of: datetime, time_zone: str) -> Window | None:
         days = int(match[1])
         if days < 1:
             return None
-        return build(WindowKind.ROLLING, start=today - timedelta(days=days), end=today)
+        end = today + open_days * _DAY
+        return build(WindowKind.ROLLING, start=end - timedelta(days=days), end=end)
     if text in tuple(_Unit):
         return calendar(_Unit(text), today)
     if match := _MONTH.fullmatch(text):

@@ -11,7 +11,7 @@ report says about it (reporting/).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,10 +56,13 @@ def note_restatements(
         if not {("core", "dim_windows"), ("meta", "metric_catalogue")} <= old.keys():
             return 0
         _match_windows(connection)
-        metrics = {
-            row[0]
-            for row in connection.execute("select metric_key from meta.metric_catalogue").fetchall()
-        }
+        # A table may show a metric under another of its names; the restatement says its key.
+        metrics = dict(
+            connection.execute(
+                "select unnest(list_concat([metric_key], string_split(coalesce(aliases, ''), ' '))),"
+                " metric_key from meta.metric_catalogue"
+            ).fetchall()
+        )
         count = 0
         for table in tables:
             place = (table.schema, table.name)
@@ -110,7 +113,7 @@ def _compare(
     connection: duckdb.DuckDBPyConnection,
     table: WindowTable,
     *,
-    metrics: Sequence[str],
+    metrics: Mapping[str, str],
     is_suppressible: bool,
     publication_id: int,
     cause: str,
@@ -134,10 +137,10 @@ def _compare(
         else "true"
     )
     members = ", ".join(
-        f"{{'metric_key': {text(metric)},"
+        f"{{'metric_key': {text(key)},"
         f" 'before_value': try_cast(old.{quoted(metric)} as decimal(38, 12)),"
         f" 'after_value': try_cast(new.{quoted(metric)} as decimal(38, 12))}}"
-        for metric in metrics
+        for metric, key in metrics.items()
     )
     window_columns = (*_WINDOW, "start_at", "end_at")
     window = ", ".join(f"coalesce(new.{name}, old.{name}) as {name}" for name in window_columns)
@@ -175,13 +178,14 @@ def _compare(
 
 
 def _shared_metrics(
-    old: Mapping[str, str], new: Mapping[str, str], metrics: Collection[str]
-) -> list[str]:
-    return sorted(
-        name
-        for name in metrics & old.keys() & new.keys()
+    old: Mapping[str, str], new: Mapping[str, str], metrics: Mapping[str, str]
+) -> dict[str, str]:
+    """The metric of each column of numbers that both publications have."""
+    return {
+        name: metrics[name]
+        for name in sorted(metrics.keys() & old.keys() & new.keys())
         if old[name].startswith(_NUMBERS) and new[name].startswith(_NUMBERS)
-    )
+    }
 
 
 Columns = dict[tuple[str, str], dict[str, str]]

@@ -77,7 +77,7 @@ def _answer(published: Published, name: str, request: Request) -> Answer:
     return answer
 
 
-def _export(published: Published, name: str, **request: str) -> Any:
+def _export(published: Published, name: str, **request: Any) -> Any:
     return _answer(published, name, Request(**request)).document
 
 

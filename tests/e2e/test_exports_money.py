@@ -79,7 +79,7 @@ def tenant(published: Published) -> str:
     return str(row["id"])
 
 
-def _pose(published: Published, name: str, **request: str) -> Question:
+def _pose(published: Published, name: str, **request: Any) -> Question:
     return pose(
         Request(**request),
         dataset=DATASETS[name],

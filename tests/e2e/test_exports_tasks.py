@@ -222,7 +222,7 @@ def published(planted: DeploymentUnderTest) -> Iterator[Published]:
 
 def _request(options: Sequence[str]) -> Request:
     """Options as the command line takes them; a process of its own would cost each test a second."""
-    named = dict(zip(options[::2], options[1::2], strict=True))
+    named: dict[str, Any] = dict(zip(options[::2], options[1::2], strict=True))
     return Request(
         scope=named.pop("--scope", "platform"),
         agent=named.pop("--agent", None),

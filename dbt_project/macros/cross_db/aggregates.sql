@@ -17,6 +17,22 @@
     )
 {%- endmacro %}
 
+{#
+    The value at the 0-based place floor(fraction x n) of the ascending values. The fraction is written as a decimal: the
+    place must not fall short by a binary hair.
+#}
+{% macro value_at_rank(value, fraction, where=none) -%}
+    {{ adapter.dispatch('value_at_rank')(value, fraction, where) }}
+{%- endmacro %}
+
+{% macro duckdb__value_at_rank(value, fraction, where) -%}
+    {%- set known = value ~ ' is not null' ~ (' and ' ~ where if where else '') -%}
+    list_extract(
+        list_sort(list({{ value }}) filter (where {{ known }})),
+        cast(floor(cast({{ fraction }} as decimal(9, 6)) * count(*) filter (where {{ known }})) as bigint) + 1
+    )
+{%- endmacro %}
+
 {% macro median(value, where=none) -%}
     {{ percentile_cont(value, 0.5, where) }}
 {%- endmacro %}

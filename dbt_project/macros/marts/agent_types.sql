@@ -80,6 +80,7 @@
             agent_messages.avg_response_time_ms,
             agent_messages.message_error_rate,
             agent_messages.tokens_per_second,
+            agent_messages.avg_message_tokens_per_second,
             {{ quotient('avg_tokens_per_message', {
                 'total_tokens': 'coalesce(tokens.total_tokens, 0)', 'agent_messages': 'agent_messages.agent_messages'
             }) }}
@@ -145,6 +146,7 @@
             used.avg_response_time_ms,
             used.message_error_rate,
             used.tokens_per_second,
+            used.avg_message_tokens_per_second,
             used.avg_tokens_per_message,
             used.avg_output_tokens_per_message,
             {{ counts_or_zero(
@@ -182,6 +184,7 @@
                 'avg_response_time_ms',
                 'message_error_rate',
                 'tokens_per_second',
+                'avg_message_tokens_per_second',
                 'avg_tokens_per_message',
                 'avg_output_tokens_per_message',
                 'audited_messages',

@@ -1,6 +1,7 @@
 {#
     Toxicity and redacted personal data by window. The denominators are the agent messages of the window, audited or
-    not (AG-049); how many were audited stands beside them. A message is audited at the audit's time (D-17).
+    not; beside each rate stands the same of the audited messages alone, and how many those are (AG-049). A message is
+    audited at the audit's time (D-17).
 
     Belongs here: the SQL of the compliance marts, each formula once. Does not belong here: what counts as toxic
     (fct_audits).
@@ -27,8 +28,10 @@
     {{ quotient('audit_coverage', counts) }} as audit_coverage,
     {{ counts_or_zero(['toxic_messages'], 'audits') }},
     {{ quotient('toxic_rate', counts) }} as toxic_rate,
+    {{ quotient('toxic_rate_of_audited', counts) }} as toxic_rate_of_audited,
     {{ counts_or_zero(['messages_with_pii'], 'audits') }},
     {{ quotient('pii_rate', counts) }} as pii_rate,
+    {{ quotient('pii_rate_of_audited', counts) }} as pii_rate_of_audited,
     {{ counts_or_zero(['pii_redactions'], 'audits') }},
     {{ quotient('pii_redactions_per_message', counts) }} as pii_redactions_per_message
 {%- endmacro %}
@@ -136,8 +139,10 @@
                 'audit_coverage',
                 'toxic_messages',
                 'toxic_rate',
+                'toxic_rate_of_audited',
                 'messages_with_pii',
                 'pii_rate',
+                'pii_rate_of_audited',
                 'pii_redactions',
                 'pii_redactions_per_message',
                 'active_tenants',

@@ -41,6 +41,7 @@
                 'timed_output_tokens': {'sum': 'response_output_tokens', 'where': 'llm_latency_ms is not null'},
                 'timed_llm_latency_ms': {'sum': 'llm_latency_ms', 'where': 'response_output_tokens is not null'},
                 'tokens_per_second': {'ratio': ['timed_output_tokens', 'timed_llm_latency_ms'], 'times': 1000},
+                'avg_message_tokens_per_second': {'average': tokens_per_second_of_message()},
                 'message_error_rate': {'ratio': ['errored_count', 'agent_messages']},
                 'message_success_rate': {'ratio': ['completed_count', 'agent_messages']},
             },
@@ -207,6 +208,13 @@
     }) }}
 {%- endmacro %}
 
+{# Decimal, so that the order of rows cannot change the digits of a sum of them. #}
+{% macro tokens_per_second_of_message() -%}
+    {{ return(
+        'cast(' ~ safe_divide('response_output_tokens * 1000', 'llm_latency_ms') ~ ' as decimal(18, 6))'
+    ) }}
+{%- endmacro %}
+
 {% macro judge_measure_definitions() -%}
     {%- set measures = {} -%}
     {%- for dimension in judge_dimensions() -%}
@@ -232,6 +240,8 @@
         'audit_coverage': {'of': 'audited_messages', 'by': 'agent_messages'},
         'toxic_rate': {'of': 'toxic_messages', 'by': 'agent_messages'},
         'pii_rate': {'of': 'messages_with_pii', 'by': 'agent_messages'},
+        'toxic_rate_of_audited': {'of': 'toxic_messages', 'by': 'audited_messages'},
+        'pii_rate_of_audited': {'of': 'messages_with_pii', 'by': 'audited_messages'},
         'pii_redactions_per_message': {'of': 'pii_redactions', 'by': 'agent_messages'},
         'feedback_response_rate': {'of': 'feedback_count', 'by': 'agent_messages'},
     }) }}

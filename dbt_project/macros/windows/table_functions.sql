@@ -26,6 +26,11 @@
             'description': 'One row: agent messages, their errors and response times of the scope in the span.',
         },
         {
+            'name': 'ranked_response_times',
+            'summary_sql': ranked_response_times_sql('requested_windows'),
+            'description': 'One row: the 95th percentile of completed answers by rank, not interpolated, of the scope in the span.',
+        },
+        {
             'name': 'token_summary',
             'summary_sql': token_summary_sql('requested_windows'),
             'description': 'One row: tokens and cost of the scope in the span.',
@@ -160,6 +165,21 @@
             'name': 'feedback_by_load',
             'summary_sql': feedback_by_load_sql('requested_windows'),
             'description': 'One row per agent type that was rated in the span and load band.',
+        },
+        {
+            'name': 'outcomes_by_load',
+            'summary_sql': outcomes_by_load_sql('requested_windows'),
+            'description': 'One row per agent type with a message in the span and load band: errors and times of its answers.',
+        },
+        {
+            'name': 'load_correlations',
+            'summary_sql': load_correlations_sql('requested_windows'),
+            'description': 'One row per agent type rated in the span at a known load: rank correlation of ratings with load.',
+        },
+        {
+            'name': 'agent_hours',
+            'summary_sql': agent_hours_sql('requested_windows'),
+            'description': 'One row per agent type with samples of instances in the span: the hours that instances ran.',
         },
         {
             'name': 'tool_summary',

@@ -9,6 +9,7 @@ with final as (
         unit,
         aggregation,
         higher_is_better,
+        aliases,
         summary,
         summary_column
     from {{ ref('metric_catalogue') }}

@@ -53,6 +53,7 @@ def _answer(question: Question, figures: Figures) -> Answer:
         key=lambda row: (-count(row, "agent_messages"), row["agent_type_id"] or ""),
     )
     records = [_record(row) for row in rows]
+    hours = {row["agent_type_key"]: exact(row["agent_hours"]) for row in figures["agent_hours"]}
     agent_types: list[Json] = [
         {
             "agent_type_id": record["agent_type_id"],
@@ -61,7 +62,10 @@ def _answer(question: Question, figures: Figures) -> Answer:
             "performance": {field: record[field] for field in _PERFORMANCE},
             "compliance": {field: record[field] for field in _COMPLIANCE},
             "satisfaction": {field: record[field] for field in _SATISFACTION},
-            "extra": _extra(row),
+            "extra": {
+                **_extra(row),
+                "agent_hours": half_up(hours.get(row["agent_type_key"]), 2),
+            },
         }
         for record, row in zip(records, rows, strict=True)
     ]
@@ -69,7 +73,11 @@ def _answer(question: Question, figures: Figures) -> Answer:
         document={
             "period_days": question.window.period_days,
             "agent_types": agent_types,
-            "extra": about(question),
+            "extra": {
+                **about(question),
+                # Instances may run without being asked anything: the sum is more than of the types listed.
+                "agent_hours": half_up(sum(hours.values()), 2) if hours else None,
+            },
         },
         tables=(Table.of("agent_type_comparison", _TYPES, records),),
     )
@@ -100,6 +108,7 @@ def _extra(row: Row) -> dict[str, Json]:
         "agent_type_key": row["agent_type_key"],
         "provider": row["primary_provider"],
         "model_count": count(row, "model_count"),
+        "avg_message_tokens_per_second": half_up(row["avg_message_tokens_per_second"], 1),
         "avg_output_tokens_per_message": whole(row["avg_output_tokens_per_message"]),
         "avg_end_to_end_time_ms": whole(row["avg_response_time_ms"]),
         "error_rate": half_up(row["message_error_rate"], 4),
@@ -114,6 +123,6 @@ AGENT_TYPE_COMPARISON = Dataset(
     name="agent-type-comparison",
     default_period="30d",
     scopes=TENANT_OR_PLATFORM,
-    needs=needs("agent_type_comparison"),
+    needs=needs("agent_type_comparison", "agent_hours"),
     answer=_answer,
 )

@@ -30,6 +30,7 @@ class Request:
     currency: str = USD
     metric: str | None = None
     bucket: str | None = None
+    includes_open_day: bool = False
 
 
 def pose(
@@ -62,7 +63,12 @@ def pose(
     moment = now() if request.as_of is None else parse_as_of(request.as_of, time_zone=zone)
     question = Question(
         scope=scope,
-        window=parse_period(request.period or dataset.default_period, as_of=moment, time_zone=zone),
+        window=parse_period(
+            request.period or dataset.default_period,
+            as_of=moment,
+            time_zone=zone,
+            includes_open_day=request.includes_open_day,
+        ),
         data_until=published.as_of(),
         currency=request.currency,
         metric=metric,

@@ -18,6 +18,7 @@ from orchestration.reporting.datasets.dataset import (
     only_row,
 )
 from orchestration.reporting.documents import Json
+from orchestration.reporting.query import Row
 from orchestration.reporting.rounding import Figure, exact, half_up
 from orchestration.reporting.tables import Cell, Table
 
@@ -25,6 +26,16 @@ from orchestration.reporting.tables import Cell, Table
 def _percent(rate: Figure) -> Cell:
     """A stored fraction as the percentage of these shapes: two places."""
     return None if rate is None else half_up(exact(rate) * 100, 2)
+
+
+def _of_audited(row: Row) -> dict[str, Json]:
+    """The same rates of the audited messages alone, and how many those are (AG-049)."""
+    return {
+        "audited_messages": count(row, "audited_messages"),
+        "audit_coverage": half_up(row["audit_coverage"], 4),
+        "toxic_rate_percent_of_audited": _percent(row["toxic_rate_of_audited"]),
+        "pii_rate_percent_of_audited": _percent(row["pii_rate_of_audited"]),
+    }
 
 
 def _summary(question: Question, figures: Figures) -> Answer:
@@ -55,8 +66,7 @@ def _summary(question: Question, figures: Figures) -> Answer:
         "pii_rate_percent": fields["pii_rate_percent"],
         "extra": {
             **about(question),
-            "audited_messages": count(row, "audited_messages"),
-            "audit_coverage": half_up(row["audit_coverage"], 4),
+            **_of_audited(row),
         },
     }
     types = {
@@ -114,7 +124,10 @@ def _by_agent_type(question: Question, figures: Figures) -> Answer:
     return Answer(
         document={
             "period_days": question.window.period_days,
-            "agent_types": records,
+            "agent_types": [
+                {**record, "extra": _of_audited(row)}
+                for record, row in zip(records, rows, strict=True)
+            ],
             "extra": about(question),
         },
         tables=(Table.of("compliance_by_agent_type", types, records),),

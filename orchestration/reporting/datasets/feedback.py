@@ -21,7 +21,7 @@ from orchestration.reporting.datasets.dataset import (
 )
 from orchestration.reporting.documents import Json
 from orchestration.reporting.query import Row
-from orchestration.reporting.rounding import half_up
+from orchestration.reporting.rounding import half_up, whole
 from orchestration.reporting.tables import Cell, Table
 
 _RATINGS = (1, 2, 3, 4, 5)
@@ -55,6 +55,10 @@ def _by_agent_type(question: Question, figures: Figures) -> Answer:
     bands: dict[str, list[Row]] = defaultdict(list)
     for band in figures["feedback_by_load"]:
         bands[band["agent_type_key"]].append(band)
+    outcomes = {
+        (row["agent_type_key"], row["load_band"]): row for row in figures["outcomes_by_load"]
+    }
+    correlations = {row["agent_type_key"]: row for row in figures["load_correlations"]}
     rows = sorted(
         figures["feedback_by_agent_type"],
         key=lambda row: (-count(row, "feedback_count"), row["agent_type_id"] or ""),
@@ -79,7 +83,8 @@ def _by_agent_type(question: Question, figures: Figures) -> Answer:
                 "avg_rating": half_up(band["avg_rating"], 1),
                 "count": count(band, "feedback_count"),
             }
-            by_load[band["load_band"]] = cell
+            outcome = outcomes.get((row["agent_type_key"], band["load_band"]))
+            by_load[band["load_band"]] = {**cell, "extra": _outcome(outcome)}
             flat_bands.append(
                 {
                     "agent_type_id": row["agent_type_id"],
@@ -95,6 +100,7 @@ def _by_agent_type(question: Question, figures: Figures) -> Answer:
                 "average_rating": record["average_rating"],
                 "rating_by_load": by_load,
                 "rating_degrades_at_load": record["rating_degrades_at_load"],
+                "extra": _correlation(correlations.get(row["agent_type_key"])),
             }
         )
     return Answer(
@@ -130,6 +136,26 @@ def _by_agent_type(question: Question, figures: Figures) -> Answer:
     )
 
 
+def _outcome(row: Row | None) -> dict[str, Cell]:
+    """What else changes with load (AG-080); a type without messages has no row."""
+    return {
+        "agent_messages": 0 if row is None else count(row, "agent_messages"),
+        "error_rate": None if row is None else half_up(row["message_error_rate"], 4),
+        "avg_response_time_ms": None if row is None else whole(row["avg_response_time_ms"]),
+        "avg_llm_latency_ms": None if row is None else whole(row["avg_llm_latency_ms"]),
+    }
+
+
+def _correlation(row: Row | None) -> dict[str, Cell]:
+    """How ratings rank with load, over those whose load is known."""
+    return {
+        "load_rating_count": 0 if row is None else count(row, "load_rating_count"),
+        "load_rating_correlation": (
+            None if row is None else half_up(row["load_rating_correlation"], 3)
+        ),
+    }
+
+
 def _band_order(band: Row) -> tuple[bool, int]:
     """From few running instances to many; the unknown band, which has no lower edge, last."""
     lowest = band["min_instances"]
@@ -147,6 +173,8 @@ FEEDBACK_BY_AGENT_TYPE = Dataset(
     name="feedback-by-agent-type",
     default_period="30d",
     scopes=TENANT_OR_PLATFORM,
-    needs=needs("feedback_by_agent_type", "feedback_by_load"),
+    needs=needs(
+        "feedback_by_agent_type", "feedback_by_load", "outcomes_by_load", "load_correlations"
+    ),
     answer=_by_agent_type,
 )

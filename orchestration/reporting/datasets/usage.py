@@ -59,6 +59,7 @@ def _summary(question: Question, figures: Figures) -> Answer:
         "cache_write_tokens": count(row, "cache_write_tokens"),
         "reasoning_tokens": count(row, "reasoning_tokens"),
         "tokens_per_second": half_up(row["tokens_per_second"], 1),
+        "avg_message_tokens_per_second": half_up(row["avg_message_tokens_per_second"], 1),
         "cost_usd": half_up(row["cost_usd"], 2),
         "recorded_cost_usd": half_up(row["recorded_cost_usd"], 2),
         "unpriced_usage_count": count(row, "unpriced_usage_count"),
@@ -133,7 +134,12 @@ def _by_model(_question: Question, figures: Figures) -> Answer:
         for row in rows
     ]
     extras: list[Json] = [
-        {"provider": row["provider"], "cost_usd": half_up(row["cost_usd"], 2)} for row in rows
+        {
+            "provider": row["provider"],
+            "cost_usd": half_up(row["cost_usd"], 2),
+            "avg_message_tokens_per_second": half_up(row["avg_message_tokens_per_second"], 1),
+        }
+        for row in rows
     ]
     types = {
         "model": "VARCHAR",

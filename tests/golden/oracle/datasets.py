@@ -15,8 +15,8 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from tests.golden.oracle import company as companies
-from tests.golden.oracle import compliance, feedback, quality, revenue, tasks, usage
-from tests.golden.oracle.facts import Facts, Usage
+from tests.golden.oracle import compliance, feedback, load, quality, revenue, tasks, usage
+from tests.golden.oracle.facts import Answer, Facts, Usage
 from tests.golden.oracle.numbers import (
     P50,
     P95,
@@ -64,6 +64,7 @@ def usage_summary(facts: Facts, question: Question) -> Document:
             "cache_write_tokens": sum(record.cache_write or 0 for record in found.usage),
             "reasoning_tokens": sum(record.reasoning or 0 for record in found.usage),
             "tokens_per_second": rounded(found.tokens_per_second, 1),
+            "avg_message_tokens_per_second": rounded(found.tokens_per_second_of_messages, 1),
             "cost_usd": rounded(found.cost, 2),
             "unpriced_usage_count": len(found.unpriced),
             "unpriced_tokens": sum(record.tokens for record in found.unpriced),
@@ -109,7 +110,13 @@ def usage_by_model(facts: Facts, question: Question) -> Json:
             "total_output_tokens": outputs,
             "avg_response_time_ms": whole(use.answers.latency),
             "tokens_per_second": rounded(use.answers.tokens_per_second, 1),
-            "extra": {"provider": use.provider, "cost_usd": rounded(usage.cost(use.usage), 2)},
+            "extra": {
+                "provider": use.provider,
+                "cost_usd": rounded(usage.cost(use.usage), 2),
+                "avg_message_tokens_per_second": rounded(
+                    use.answers.tokens_per_second_of_messages, 1
+                ),
+            },
         }
         rows.append(row)
     return sorted(rows, key=lambda row: (-_int(row["total_tokens"]), str(row["model"])))
@@ -139,10 +146,17 @@ def compliance_summary(facts: Facts, question: Question) -> Document:
         "pii_redactions": {"total": found.redactions, "by_type": found.by_entity},
         "messages_with_pii": found.with_pii,
         "pii_rate_percent": _percent(ratio(found.with_pii, total), 2),
-        "extra": {
-            "audited_messages": found.audited,
-            "audit_coverage": rounded(ratio(found.audited, total), 4),
-        },
+        "extra": _of_audited(found, total),
+    }
+
+
+def _of_audited(found: compliance.Findings, total: int) -> Document:
+    """The rates by audited messages, which are the other denominator of AG-049."""
+    return {
+        "audited_messages": found.audited,
+        "audit_coverage": rounded(ratio(found.audited, total), 4),
+        "toxic_rate_percent_of_audited": _percent(ratio(found.toxic, found.audited), 2),
+        "pii_rate_percent_of_audited": _percent(ratio(found.with_pii, found.audited), 2),
     }
 
 
@@ -163,6 +177,7 @@ def compliance_by_agent_type(facts: Facts, question: Question) -> Document:
             "toxic_rate_percent": _percent(ratio(part.toxic, total), 2),
             "pii_redactions_total": part.redactions,
             "pii_per_message": rounded(ratio(part.redactions, total), 3),
+            "extra": _of_audited(part, total),
         }
         types.append(row)
     return {"period_days": question.window.period_days, "agent_types": types}
@@ -180,6 +195,10 @@ def feedback_summary(facts: Facts, question: Question) -> Document:
 
 def feedback_by_agent_type(facts: Facts, question: Question) -> Document:
     found = feedback.ratings(facts, question.scope, question.window)
+    answers = usage.grouped(
+        usage.within(facts.answers, question.scope, question.window),
+        lambda row: (row.agent_type, facts.band_of_answer(row)),
+    )
     types = []
     for agent_type, rows in usage.grouped(found.rows, lambda row: row.agent_type).items():
         part = feedback.Ratings(rows=rows)
@@ -188,16 +207,38 @@ def feedback_by_agent_type(facts: Facts, question: Question) -> Document:
             "total_feedback": len(rows),
             "average_rating": rounded(part.average, 1),
             "rating_by_load": {
-                band.name: _band(part.in_band(band.name), band.label)
+                band.name: {
+                    **_band(part.in_band(band.name), band.label),
+                    "extra": _outcome(facts, answers.get((agent_type, band.name), [])),
+                }
                 for band in facts.reference.bands
             },
             "rating_degrades_at_load": part.degrades_at(facts),
+            "extra": {
+                "load_rating_count": len(part.of_known_load),
+                "load_rating_correlation": _coefficient(part.load_correlation),
+            },
         }
         types.append(row)
     return {"period_days": question.window.period_days, "agent_types": types}
 
 
-def _band(part: feedback.Ratings, label: str) -> Json:
+def _coefficient(value: float | None) -> Number | None:
+    return None if value is None else rounded(Decimal(repr(value)), 3)
+
+
+def _outcome(facts: Facts, answers: list[Answer]) -> Json:
+    """What else changes with load (AG-080)."""
+    part = usage.Activity(facts=facts, answers=answers, requests=[], usage=[], sessions=[])
+    return {
+        "agent_messages": len(answers),
+        "error_rate": rounded(part.error_rate, 4),
+        "avg_response_time_ms": whole(mean(part.durations)),
+        "avg_llm_latency_ms": whole(part.latency),
+    }
+
+
+def _band(part: feedback.Ratings, label: str) -> Document:
     return {
         "instances_range": label,
         "avg_rating": rounded(part.average, 1),
@@ -214,6 +255,7 @@ def agent_type_comparison(facts: Facts, question: Question) -> Document:
     rated = usage.grouped(feedback.ratings(facts, scope, window).rows, lambda row: row.agent_type)
     answers = usage.grouped(found.answers, lambda row: row.agent_type)
     used = usage.grouped(found.usage, lambda row: row.agent_type)
+    hours = load.agent_hours(facts, scope, window)
     types = []
     for agent_type in {**answers, **used, **audits, **rated}:
         part = usage.Activity(
@@ -230,9 +272,14 @@ def agent_type_comparison(facts: Facts, question: Question) -> Document:
                 part,
                 compliance.Findings(rows=audits.get(agent_type, [])),
                 feedback.Ratings(rows=rated.get(agent_type, [])),
+                hours.get(agent_type),
             )
         )
-    return {"period_days": window.period_days, "agent_types": types}
+    return {
+        "period_days": window.period_days,
+        "agent_types": types,
+        "extra": {"agent_hours": rounded(sum(hours.values(), Fraction(0)), 2) if hours else None},
+    }
 
 
 def _compared(
@@ -241,6 +288,7 @@ def _compared(
     part: usage.Activity,
     found: compliance.Findings,
     rated: feedback.Ratings,
+    hours: Fraction | None,
 ) -> Json:
     total = len(part.answers)
     return {
@@ -263,6 +311,10 @@ def _compared(
             "average_rating": rounded(rated.average, 1),
             "rating_degrades_at_load": rated.degrades_at(facts),
         },
+        "extra": {
+            "avg_message_tokens_per_second": rounded(part.tokens_per_second_of_messages, 1),
+            "agent_hours": rounded(hours, 2),
+        },
     }
 
 
@@ -284,6 +336,7 @@ def publisher_dashboard(facts: Facts, question: Question) -> Document:
         if not answer.is_errored and answer.duration_ms is not None
     ]
     money = revenue.money(facts, scope, window)
+    spent = usage.activity(facts, scope, window)
     average = mean(durations)
     cells = quality.tools(facts, scope, window)
     hidden = quality.suppressed(cells)
@@ -315,6 +368,12 @@ def publisher_dashboard(facts: Facts, question: Question) -> Document:
             "platform_fees": rounded(money.fees, 2),
             "payout": rounded(money.payout, 2),
             "paying_tenants": money.paying_tenants,
+            "avg_revenue_per_paying_tenant": rounded(ratio(money.net, money.paying_tenants), 2),
+            "llm_cost": rounded(spent.cost, 2),
+            "llm_cost_per_completed_invocation": rounded(
+                ratio(spent.cost, len(answers) - errored), 6
+            ),
+            "llm_cost_per_1k_tokens": rounded(times(ratio(spent.cost, spent.tokens), 1000), 6),
         },
     }
 
@@ -478,6 +537,9 @@ SERIES: dict[str, Callable[[Facts, Scope, Window], Number | None]] = {
         quality.talks(facts, scope, part).resolution_rate, 100
     ),
     "average_rating": lambda facts, scope, part: feedback.ratings(facts, scope, part).average,
+    "p95_completed_duration_ms_at_rank": lambda facts, scope, part: usage.duration_at_rank(
+        facts, scope, part
+    ),
     "net_usd": lambda facts, scope, part: revenue.money(facts, scope, part).net,
     "total_tasks": lambda facts, scope, part: len(tasks.work(facts, scope, part).tasks),
 }
@@ -555,6 +617,10 @@ def task_usage(facts: Facts, question: Question) -> Document:
                 for part in [tasks.work(facts, question.scope, window.at(day))]
             ],
         },
+        {
+            "average_task_duration_s": rounded(found.duration, 1),
+            "average_completed_task_duration_s": rounded(found.completed_duration, 1),
+        },
     )
 
 
@@ -605,6 +671,26 @@ def task_performance(facts: Facts, question: Question) -> Document:
                     "agent_name": facts.agent_name(agent),
                 }
                 for agent in now.agents
+            },
+        },
+        {
+            "tokens_per_minute": {
+                **_trend(now.tokens_per_minute, before.tokens_per_minute, 2, "amount"),
+                "unit": "tokens_per_minute",
+            },
+            "tasks_per_1k_tokens": {
+                **_trend(now.tasks_per_1k_tokens, before.tasks_per_1k_tokens, 2, "amount"),
+                "unit": "tasks_per_1k_tokens",
+            },
+            "performance_by_agent": {
+                agent: {
+                    "tasks": len(part.tasks),
+                    "avg_duration_s": rounded(part.duration, 1),
+                    "tokens_per_minute": rounded(part.tokens_per_minute, 2),
+                    "tasks_per_1k_tokens": rounded(part.tasks_per_1k_tokens, 2),
+                }
+                for agent in now.agents
+                for part in [now.of_agent(agent)]
             },
         },
     )
@@ -704,6 +790,10 @@ def task_costs(facts: Facts, question: Question) -> Document:
                 for day in question.window.days()
             ],
         },
+        {
+            "total_tasks": len(found.tasks),
+            "average_cost_per_completed_task": rounded(ratio(total, found.completed), 2),
+        },
     )
 
 
@@ -725,6 +815,10 @@ def company(facts: Facts, question: Question) -> Document:
             "messages_per_session": _distribution(
                 facts, "messages", [Fraction(session.messages) for session in found.sessions]
             ),
+        },
+        "extra": {
+            "input_token_share": rounded(ratio(found.input_tokens, found.tokens), 6),
+            "output_token_share": rounded(ratio(found.output_tokens, found.tokens), 6),
         },
     }
 
@@ -876,8 +970,17 @@ def _forecast(facts: Facts, question: Question) -> Json:
     return {
         "current_weekly_cost_usd": rounded(found.current, 2),
         "projected_monthly_cost_usd": rounded(found.monthly, 2),
+        "projected_month_by_days_usd": rounded(_by_days(found.current, today), 2),
         "week_over_week_change": rounded(found.change, 4),
     }
+
+
+def _by_days(week: Decimal | None, today: date) -> Fraction | None:
+    """A seventh of the week for each day of the month that holds its last day."""
+    last = today - timedelta(days=1)
+    first = last.replace(day=1)
+    days = ((first + timedelta(days=31)).replace(day=1) - first).days
+    return None if week is None else Fraction(week) * days / 7
 
 
 def _distribution(facts: Facts, name: str, values: list[Fraction]) -> Json:
@@ -918,8 +1021,8 @@ def _period(question: Question) -> Json:
     }
 
 
-def _envelope(message: str, data: Json) -> Document:
-    return {"status": "success", "message": message, "data": data}
+def _envelope(message: str, data: Json, extra: Json) -> Document:
+    return {"status": "success", "message": message, "data": data, "extra": extra}
 
 
 def _type(facts: Facts, agent_type: str) -> dict[str, Json]:

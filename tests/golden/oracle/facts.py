@@ -123,6 +123,7 @@ class Rating:
     agent: str
     agent_type: str
     rating: int
+    instances: int | None
     band: str
 
 
@@ -453,6 +454,7 @@ class Facts:
         rated = before[-1] if before else (attempts[0] if attempts else None)
         at = event["timestamp"] if rated is None else rated.at
         agent_type = self.agent_type(event["agent_id"], at)
+        instances = self.instances(agent_type, event["tenant_id"], at)
         return Rating(
             at=event["timestamp"],
             tenant=event["tenant_id"],
@@ -460,11 +462,12 @@ class Facts:
             agent=event["agent_id"],
             agent_type=self.agent_type(event["agent_id"], event["timestamp"]),
             rating=int(event["rating"]),
-            band=self.reference.band(self.instances(agent_type, event["tenant_id"], at)),
+            instances=instances,
+            band=self.reference.band(instances),
         )
 
     @cached_property
-    def _gauges(self) -> dict[tuple[str, str | None], tuple[list[datetime], list[int]]]:
+    def gauges(self) -> dict[tuple[str, str | None], tuple[list[datetime], list[int]]]:
         grouped: dict[tuple[str, str | None], list[tuple[datetime, int]]] = defaultdict(list)
         for sample in self.extracts.samples:
             grouped[sample["agent_type_id"], sample["tenant_id"]].append(
@@ -478,11 +481,15 @@ class Facts:
     def instances(self, agent_type: str, tenant: str, at: datetime) -> int | None:
         """The tenant's own last sample if fresh, else the one without a tenant (D-19)."""
         for owner in (tenant, None):
-            times, numbers = self._gauges.get((agent_type, owner), ([], []))
+            times, numbers = self.gauges.get((agent_type, owner), ([], []))
             place = bisect_right(times, at)
             if place and at - times[place - 1] <= SAMPLE_AGE:
                 return numbers[place - 1]
         return None
+
+    def band_of_answer(self, answer: Answer) -> str:
+        """The load at an answer's own time, read as that of a rating of it would be."""
+        return self.reference.band(self.instances(answer.agent_type, answer.tenant, answer.at))
 
     @cached_property
     def audits(self) -> list[Audit]:

@@ -66,15 +66,26 @@ class Work:
         return sum(call.number for call in self.calls)
 
     @property
+    def seconds(self) -> list[Fraction]:
+        """Of the tasks that have a start (D-26)."""
+        return _seconds(self.tasks)
+
+    @property
     def duration(self) -> Fraction | None:
-        """Mean seconds of the tasks that have a start (D-26)."""
-        return mean(
-            [
-                Fraction((task.ended - task.started) // timedelta(microseconds=1), 1_000_000)
-                for task in self.tasks
-                if task.started is not None and task.ended is not None
-            ]
-        )
+        return mean(self.seconds)
+
+    @property
+    def completed_duration(self) -> Fraction | None:
+        """Of the tasks that succeeded alone (DI-074)."""
+        return mean(_seconds([task for task in self.tasks if task.status == "completed"]))
+
+    @property
+    def tokens_per_minute(self) -> Fraction | None:
+        return ratio(self.tokens * 60, sum(self.seconds, Fraction(0)))
+
+    @property
+    def tasks_per_1k_tokens(self) -> Fraction | None:
+        return ratio(len(self.tasks) * 1000, self.tokens)
 
     @property
     def tokens_per_task(self) -> Fraction | None:
@@ -90,6 +101,14 @@ class Work:
     @property
     def agents(self) -> set[str]:
         return {task.agent for task in self.tasks} | {record.agent for record in self.usage}
+
+
+def _seconds(tasks: list[Task]) -> list[Fraction]:
+    return [
+        Fraction((task.ended - task.started) // timedelta(microseconds=1), 1_000_000)
+        for task in tasks
+        if task.started is not None and task.ended is not None
+    ]
 
 
 def work(facts: Facts, scope: Scope, window: Window) -> Work:

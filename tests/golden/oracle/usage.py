@@ -52,6 +52,16 @@ def grouped(rows: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[
     return dict(groups)
 
 
+def duration_at_rank(facts: Facts, scope: Scope, window: Window) -> int | None:
+    """The completed answers' time at the 0-based place floor(0.95 n), ascending (MP-042)."""
+    times = sorted(
+        answer.duration_ms
+        for answer in within(facts.answers, scope, window)
+        if not answer.is_errored and answer.duration_ms is not None
+    )
+    return times[len(times) * 95 // 100] if times else None
+
+
 def cost(records: Sequence[Usage]) -> Decimal | None:
     """What is known of the cost; None when there is usage and none of it has a price (D-04)."""
     known = [record.cost for record in records if record.cost is not None]
@@ -125,10 +135,9 @@ class Activity:
         """Times end to end, errored answers included (D-05)."""
         return [a.duration_ms for a in self.answers if a.duration_ms is not None]
 
-    @property
-    def tokens_per_second(self) -> Fraction | None:
-        """Over the answers that carry both output tokens and a time of the model (D-08)."""
-        tokens = milliseconds = 0
+    def _timed(self) -> list[tuple[int, int]]:
+        """Output tokens and milliseconds of the answers that carry both (D-08)."""
+        found = []
         for answer in self.answers:
             outputs = [
                 record.output_tokens
@@ -137,9 +146,19 @@ class Activity:
             ]
             latency = self.facts.latency(answer)
             if outputs and latency is not None:
-                tokens += sum(outputs)
-                milliseconds += latency
-        return ratio(tokens * 1000, milliseconds)
+                found.append((sum(outputs), latency))
+        return found
+
+    @property
+    def tokens_per_second(self) -> Fraction | None:
+        timed = self._timed()
+        return ratio(1000 * sum(made for made, _ in timed), sum(took for _, took in timed))
+
+    @property
+    def tokens_per_second_of_messages(self) -> Fraction | None:
+        """The mean of each answer's own speed, where no time at all is no speed (AG-005)."""
+        speeds = [ratio(1000 * made, took) for made, took in self._timed()]
+        return mean([speed for speed in speeds if speed is not None])
 
     @property
     def session_seconds(self) -> list[Fraction]:

@@ -47,6 +47,23 @@ _FEEDBACK = {
             "rating_degrades_at_load": None,
         }
     ],
+    "outcomes_by_load": [
+        {
+            "agent_type_key": "native:5",
+            "load_band": "low",
+            "agent_messages": 3,
+            "message_error_rate": 0.25,
+            "avg_response_time_ms": 12.5,
+            "avg_llm_latency_ms": 10.5,
+        }
+    ],
+    "load_correlations": [
+        {
+            "agent_type_key": "native:5",
+            "load_rating_count": 2,
+            "load_rating_correlation": -1.0,
+        }
+    ],
     "feedback_by_load": [
         {
             "agent_type_key": "native:5",

@@ -76,6 +76,26 @@ def test_every_form_of_period_has_its_days(
     assert window.label == text
 
 
+def test_days_end_with_the_open_one_where_they_are_to_include_it() -> None:
+    as_of = datetime(2026, 3, 15, 6, tzinfo=UTC)
+    window = parse_period("7d", as_of=as_of, time_zone="UTC", includes_open_day=True)
+    assert (window.first_day, window.last_day) == (date(2026, 3, 9), date(2026, 3, 15))
+    assert (window.is_partial, window.end_at) == (True, as_of)
+    # Seven days before, cut after the same 6 days and 6 hours.
+    before = window.previous()
+    assert (before.first_day, before.end_local) == (date(2026, 3, 2), datetime(2026, 3, 8, 6))
+
+
+def test_only_a_number_of_days_includes_the_open_one() -> None:
+    with pytest.raises(UserError, match=r"'month'.*--include-open-day.*Nd"):
+        parse_period(
+            "month",
+            as_of=datetime(2026, 3, 15, tzinfo=UTC),
+            time_zone="UTC",
+            includes_open_day=True,
+        )
+
+
 def test_the_as_of_day_is_that_of_the_zone() -> None:
     late = datetime(2026, 3, 15, 20, tzinfo=UTC)
     assert _window("1d", zone="Asia/Kolkata", as_of=late).first_day == date(2026, 3, 15)

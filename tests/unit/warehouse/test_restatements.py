@@ -31,6 +31,7 @@ def _fill(
     windows: Mapping[str, str],
     totals: Rows,
     agents: Rows = (),
+    ratings: int = 0,
 ) -> None:
     """A state with the windows ``{key: name of the days}`` of tenant t1, their totals and agents."""
     for schema in ("core", "meta", "usage"):
@@ -50,18 +51,21 @@ def _fill(
         "create table meta.run_context as select timestamp '2026-03-02 06:00' as as_of"
     )
     connection.execute(
-        "create table meta.metric_catalogue as select unnest(['agent_messages', 'cost_usd']) as metric_key"
+        "create table meta.metric_catalogue as select unnest(['agent_messages', 'cost_usd', 'rating_count'])"
+        " as metric_key, unnest([null, '', 'feedback_count ratings']) as aliases"
     )
     connection.execute(
         "create table usage.usage_summary (window_key varchar, agent_messages bigint,"
-        " cost_usd decimal(38, 12), day_count bigint)"
+        " cost_usd decimal(38, 12), day_count bigint, feedback_count bigint)"
     )
     connection.execute(
         "create table usage.usage_by_agent (window_key varchar, agent_key varchar, agent_messages bigint,"
         " is_suppressed boolean)"
     )
     for row in totals:
-        connection.execute("insert into usage.usage_summary values (?, ?, ?, ?)", row)
+        connection.execute(
+            "insert into usage.usage_summary values (?, ?, ?, ?, ?)", [*row, ratings]
+        )
     for row in agents:
         connection.execute("insert into usage.usage_by_agent values (?, ?, ?, ?)", row)
     write_history(connection, runs=(), audits=())
@@ -122,6 +126,13 @@ def test_a_changed_figure_of_a_complete_window_is_listed_with_both_values(states
         "select cause, scope_kind, scope_id, source_name, time_zone, restated_as_of = '2026-03-02 06:00',"
         " cast(end_local as varchar) from meta.restatements where publication_id = 7"
     ) == [("data", "tenant", "t1", "native", "UTC", True, "2026-03-02")]
+
+
+def test_a_metric_under_another_of_its_names_is_listed_by_its_key(states: States) -> None:
+    state: dict[str, Any] = {"windows": {"a": "w7"}, "totals": [("a", 10, None, 7)]}
+    states.before(**state, ratings=3)
+    found = states.after(**state, ratings=4)
+    assert [row[3:] for row in found] == [("rating_count", Decimal(3), Decimal(4))]
 
 
 def test_the_same_figures_restate_nothing_and_earlier_restatements_stay(states: States) -> None:

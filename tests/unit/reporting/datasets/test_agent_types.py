@@ -22,6 +22,7 @@ _SUPPORT: dict[str, Any] = {
     "message_error_rate": 0.0125,
     # 115,000 tokens in 850 x 1.72 s
     "tokens_per_second": 115_000 / (850 * 1.72),
+    "avg_message_tokens_per_second": 80.25,
     "avg_tokens_per_message": 325_000 / 850,
     "avg_output_tokens_per_message": 115_000 / 850,
     "cost_usd": Decimal("12.345"),
@@ -44,7 +45,13 @@ _QUIET = {
 
 
 def _document() -> Any:
-    figures = {"agent_type_comparison": [_QUIET, _SUPPORT]}
+    figures = {
+        "agent_type_comparison": [_QUIET, _SUPPORT],
+        "agent_hours": [
+            {"agent_type_key": "native:5", "agent_hours": 12.345},
+            {"agent_type_key": "native:9", "agent_hours": 0.5},
+        ],
+    }
     return AGENT_TYPE_COMPARISON.answer(question("30d"), figures).document
 
 
@@ -79,6 +86,17 @@ def test_what_the_shape_has_no_place_for_stands_beside() -> None:
     assert extra["agent_type_name"] == "Customer Support"
     assert (extra["model_count"], extra["avg_output_tokens_per_message"]) == (2, 135)
     assert extra["cost_usd"] == Decimal("12.35")
+    assert extra["avg_message_tokens_per_second"] == Decimal("80.3")
+
+
+def test_hours_of_instances_stand_beside_their_type_and_in_sum() -> None:
+    document = _document()
+    assert [one["extra"]["agent_hours"] for one in document["agent_types"]] == [
+        Decimal("12.35"),
+        None,
+    ]
+    # A type whose instances ran without a message has hours and no place in the list.
+    assert document["extra"]["agent_hours"] == Decimal("12.85")
 
 
 def test_a_type_without_messages_has_zeros_and_unknown_quotients() -> None:

@@ -16,6 +16,8 @@ _FIGURES = {
     "audit_coverage": 0.8,
     "toxic_messages": 3,
     "toxic_rate": 3 / 1250,
+    "toxic_rate_of_audited": 3 / 1000,
+    "pii_rate_of_audited": 89 / 1000,
     "pii_redactions": 147,
     "messages_with_pii": 89,
     "pii_rate": 89 / 1250,
@@ -44,7 +46,16 @@ def test_the_summary_nests_redactions_by_type_most_first() -> None:
         ("CREDIT_CARD", 28),
         ("PERSON", 28),
     ]
-    assert document["extra"]["audited_messages"] == 1000
+    extra = document["extra"]
+    assert (extra["audited_messages"], extra["audit_coverage"]) == (1000, Decimal("0.8000"))
+
+
+def test_the_same_rates_of_audited_messages_alone_stand_beside() -> None:
+    figures: Figures = {"compliance_summary": [_FIGURES], "pii_by_entity": []}
+    extra: Any = COMPLIANCE_SUMMARY.answer(question("30d"), figures).document
+    # 3 and 89 of 1,000 audited, where the shape itself has 0.24 and 7.12 of 1,250.
+    assert extra["extra"]["toxic_rate_percent_of_audited"] == Decimal("0.30")
+    assert extra["extra"]["pii_rate_percent_of_audited"] == Decimal("8.90")
 
 
 def test_agent_types_come_by_messages_and_ties_by_id() -> None:
@@ -61,7 +72,9 @@ def test_agent_types_come_by_messages_and_ties_by_id() -> None:
     }
     document: Any = COMPLIANCE_BY_AGENT_TYPE.answer(question("30d"), figures).document
     assert [one["agent_type_id"] for one in document["agent_types"]] == ["c", "a", "b"]
-    assert list(document["agent_types"][0]) == shape_of("compliance-by-agent-type")
+    first = document["agent_types"][0]
+    assert [key for key in first if key != "extra"] == shape_of("compliance-by-agent-type")
+    assert first["extra"]["toxic_rate_percent_of_audited"] == Decimal("0.30")
     assert document["agent_types"][0]["pii_per_message"] == Decimal("0.118")
 
 

@@ -57,14 +57,46 @@ def test_bands_come_from_few_instances_to_many_and_the_unknown_one_last() -> Non
             _band("medium", 3, 78, 4.2),
             {**_band("low", 1, 9, 1.0), "agent_type_key": "native:6"},
         ],
+        "outcomes_by_load": [
+            {
+                "agent_type_key": "native:5",
+                "load_band": "high",
+                "agent_messages": 400,
+                "message_error_rate": 0.03125,
+                "avg_response_time_ms": 2400.5,
+                "avg_llm_latency_ms": 1800.25,
+            }
+        ],
+        "load_correlations": [
+            {
+                "agent_type_key": "native:5",
+                "load_rating_count": 156,
+                "load_rating_correlation": -0.41275,
+            }
+        ],
     }
     answer = FEEDBACK_BY_AGENT_TYPE.answer(question("30d"), figures)
     document: Any = answer.document
     (support,) = document["agent_types"]
-    assert list(support) == shape_of("feedback-by-agent-type")
+    assert [key for key in support if key != "extra"] == shape_of("feedback-by-agent-type")
     assert support["average_rating"] == Decimal("4.3")
     assert support["rating_degrades_at_load"] == 6
-    assert list(support["rating_by_load"].items()) == [
+    assert support["extra"] == {
+        "load_rating_count": 156,
+        "load_rating_correlation": Decimal("-0.413"),
+    }
+    bands = support["rating_by_load"]
+    assert bands["high"]["extra"] == {
+        "agent_messages": 400,
+        "error_rate": Decimal("0.0313"),
+        "avg_response_time_ms": 2401,
+        "avg_llm_latency_ms": 1800,
+    }
+    assert bands["low"]["extra"]["agent_messages"] == 0
+    assert [
+        (name, {key: value for key, value in band.items() if key != "extra"})
+        for name, band in bands.items()
+    ] == [
         ("low", {"instances_range": "1-2", "avg_rating": Decimal("4.5"), "count": 45}),
         ("medium", {"instances_range": "3-5", "avg_rating": Decimal("4.2"), "count": 78}),
         ("high", {"instances_range": "6+", "avg_rating": Decimal("3.8"), "count": 33}),

@@ -30,6 +30,7 @@ _SUMMARY = {
     "avg_llm_latency_ms": 1849.5,
     "model_count": 3,
     "tokens_per_second": 95.25,
+    "avg_message_tokens_per_second": 101.25,
     "cost_usd": Decimal("18.405000000000"),
     "recorded_cost_usd": Decimal("10.000000000000"),
     "unpriced_usage_count": 2,
@@ -66,6 +67,7 @@ def _model(model: str, total: int, provider: str | None = None) -> dict[str, Any
         "total_tokens": total,
         "avg_llm_latency_ms": None,
         "tokens_per_second": None,
+        "avg_message_tokens_per_second": None,
         "cost_usd": Decimal("0.125"),
     }
 
@@ -86,6 +88,7 @@ def test_the_summary_has_the_fields_of_its_shape_with_whole_milliseconds() -> No
     assert list(document) == shape_of("usage-summary")
     assert extra["cost_usd"] == Decimal("18.41")
     assert extra["tokens_per_second"] == Decimal("95.3")
+    assert extra["avg_message_tokens_per_second"] == Decimal("101.3")
     assert extra["data_to"] == datetime(2026, 3, 15, tzinfo=UTC)
 
 
