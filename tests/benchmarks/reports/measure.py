@@ -20,24 +20,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
-from orchestration.reporting import charts
 from orchestration.reporting.build import build_report
-from orchestration.reporting.csv_file import render_csv
 from orchestration.reporting.gather import read_publication, standard_windows
 from orchestration.reporting.gather_many import gather_standard
-from orchestration.reporting.json_file import render_json
-from orchestration.reporting.mail_bodies import render_mail
-from orchestration.reporting.model import ChartRow, Report
 from orchestration.reporting.pdf import pdf_renderer, printable
 from orchestration.reporting.query import read_published
 from orchestration.reporting.reference import read_reference
+from orchestration.reporting.render import render_report
 from orchestration.reporting.run import make_due_reports
 from orchestration.settings import Settings
 from tests.benchmarks.reports.tenants import AGENTS, publish_tenants
@@ -46,6 +42,7 @@ from tests.support.report_rows import AS_OF
 _RESULTS = Path(__file__).parents[1] / "RESULTS.md"
 _TABLE_BEGINS, _TABLE_ENDS = "<!-- reports -->", "<!-- /reports -->"
 _PROFILED = 60
+_FORMATS = ("pdf", "csv", "json", "mail")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,42 +93,36 @@ def profile(settings: Settings) -> Mapping[str, float]:
     """Processor milliseconds per report of each step, in one process, after a first report."""
     spent: dict[str, float] = {}
 
-    def timed(step: str, work: Callable[[], Any]) -> Any:
+    @contextmanager
+    def timed(step: str) -> Iterator[None]:
         started = time.process_time()
-        result = work()
+        yield
         spent[step] = spent.get(step, 0.0) + time.process_time() - started
-        return result
 
     with read_published(settings) as published, pdf_renderer() as renderer:
         windows = standard_windows(published)[: _PROFILED + 1]
-        publication = read_publication(published)
         gathered = gather_standard(
-            published, windows, publication=publication, reference=read_reference()
+            published,
+            windows,
+            publication=read_publication(published),
+            reference=read_reference(settings.config),
         )
-        first = build_report(next(gathered))
-        for warm in (renderer.render, render_csv, render_json, render_mail):
-            warm(first)
+        folder = settings.home / "profiled"
+        first = next(gathered)
+        render_report(first, folder=folder, formats=_FORMATS, renderer=renderer)
         for _ in windows[1:]:
-            rows = timed("rows of all marts", lambda: next(gathered))
-            report = timed("sections", lambda rows=rows: build_report(rows))
-            timed("charts", lambda report=report: _draw(report))
-            timed("texts for the PDF", lambda report=report: printable(report))
-            timed("PDF", lambda report=report: renderer.render(report))
-            timed("CSV", lambda report=report: render_csv(report))
-            timed("JSON", lambda report=report: render_json(report))
-            timed("e-mail", lambda report=report: render_mail(report))
-    # The later steps include the earlier ones.
-    spent["PDF"] -= spent["texts for the PDF"]
-    spent["texts for the PDF"] -= spent["charts"]
+            with timed("rows of all marts"):
+                rows = next(gathered)
+            with timed("sections"):
+                report = build_report(rows)
+            with timed("of the pdf, its texts and charts"):
+                printable(report)
+            for name in _FORMATS:
+                with timed(f"{name}, drawn and written"):
+                    render_report(rows, folder=folder, formats=[name], renderer=renderer)
+    for name in _FORMATS:
+        spent[f"{name}, drawn and written"] -= spent["sections"]
     return {step: seconds * 1000 / (len(windows) - 1) for step, seconds in spent.items()}
-
-
-def _draw(report: Report) -> None:
-    for section in report.sections:
-        for block in section.blocks:
-            if isinstance(block, ChartRow):
-                for chart in block.charts:
-                    charts.draw(charts.displayable(chart))
 
 
 def _tables(runs: list[Run], steps: Mapping[str, float], *, tenants: int, threads: int) -> str:
