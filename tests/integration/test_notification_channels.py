@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,13 +23,14 @@ from orchestration.delivery.channels.sender import Fate
 from orchestration.delivery.notifications import Notifications, NotificationStatus
 from orchestration.delivery.notify import NotificationRun, send_notifications
 from orchestration.delivery.outbox import MessageState
-from orchestration.settings import ChannelSettings, Settings
+from orchestration.settings import PROJECT_ROOT, ChannelSettings, Settings
 from tests.support.http_server import Reply, Server, closed_port, serve
 from tests.support.notifications import AS_OF, only, queue, states
 
 # The moment of sending, unlike the as-of time.
 _SENT_AT = datetime(2026, 3, 2, 6, 0, 7, tzinfo=UTC)
 _KEY, _OLD_KEY = b"k" * 32, b"o" * 24
+_README = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -91,6 +94,28 @@ def test_a_webhook_is_signed_with_each_key_over_what_arrived(
         "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
         for key in (_KEY, _OLD_KEY)
     ]
+
+
+def test_the_readme_shows_how_a_receiver_checks_a_signature(
+    settings: Settings, server: Server
+) -> None:
+    shown = re.search(r"```python\n(.*?)```", _README, flags=re.DOTALL)
+    assert shown is not None
+    names: dict[str, Any] = {}
+    exec(shown.group(1), names)
+    is_genuine = names["is_genuine"]
+    queue(settings, "webhook")
+    send_notifications(settings=settings, as_of=AS_OF)
+    (request,) = server.requests
+
+    secrets = ["whsec_" + base64.b64encode(key).decode() for key in (_KEY, _OLD_KEY)]
+    assert all(is_genuine(request.headers, request.body, secret) for secret in secrets)
+
+    stranger = "whsec_" + base64.b64encode(b"s" * 32).decode()
+    older = {**request.headers, "webhook-timestamp": "1772431207"}
+    assert not is_genuine(request.headers, request.body, stranger)
+    assert not is_genuine(request.headers, request.body + b" ", secrets[0])
+    assert not is_genuine(older, request.body, secrets[0])
 
 
 def test_a_repeated_webhook_keeps_its_id(settings: Settings, server: Server) -> None:
@@ -325,7 +350,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from orchestration.delivery.notify import send_notifications
-from orchestration.settings import ChannelSettings, Settings
+from orchestration.settings import PROJECT_ROOT, ChannelSettings, Settings
 home, url, as_of = sys.argv[1:]
 channels = ChannelSettings(
     slack_url=url, pagerduty_key="k", pagerduty_url=url, webhook_url=url, webhook_keys=(b"k" * 24,)
