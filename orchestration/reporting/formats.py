@@ -12,7 +12,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from orchestration.reporting.reference import read_reference
+from orchestration.reporting.standards import read_standards
 
 Number = Decimal | int
 
@@ -270,9 +270,9 @@ def _direction(absolute: Number, relative: Decimal | None, *, unit: Unit) -> Dir
     if absolute == 0:
         return Direction.FLAT
     if unit in _RATES:
-        flat = abs(Decimal(absolute)) < read_reference().flat_rate_change
+        flat = abs(Decimal(absolute)) < read_standards().flat_rate_change
     else:
-        flat = relative is not None and abs(relative) < read_reference().flat_relative_change
+        flat = relative is not None and abs(relative) < read_standards().flat_relative_change
     if flat:
         return Direction.FLAT
     return Direction.UP if absolute > 0 else Direction.DOWN

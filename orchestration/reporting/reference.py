@@ -1,5 +1,5 @@
-"""Reference data that reports read: which way a metric is better, which change is none, and how many values
-or tenants a figure needs to be shown.
+"""Reference data that reports read: which way a metric is better, and how many values or tenants
+a figure needs to be shown.
 
 Belongs here: reading those seeds. Does not belong here: their values, and figures of any kind.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cache
 
 from orchestration.settings import PROJECT_ROOT
@@ -25,8 +24,6 @@ class Reference:
     p95_minimum: int
     p99_minimum: int
     minimum_tenants: int
-    flat_rate_change: Decimal
-    flat_relative_change: Decimal
 
     def polarity(self, metric: str) -> bool | None:
         """True when more is better, False when less is, None when neither or unknown."""
@@ -49,6 +46,4 @@ def read_reference() -> Reference:
         p95_minimum=int(settings["p95_min_observations"]),
         p99_minimum=int(settings["p99_min_observations"]),
         minimum_tenants=int(settings["suppression_min_tenants"]),
-        flat_rate_change=Decimal(settings["flat_rate_change"]),
-        flat_relative_change=Decimal(settings["flat_relative_change"]),
     )

@@ -1,4 +1,4 @@
-"""What a figure is held against: targets, usual ranges, and words for a value.
+"""What a figure is held against: targets, usual ranges, words for a value, and which change is none.
 
 Belongs here: reading those seeds and comparing with them. Does not belong here: their values, and
 figures of any kind.
@@ -63,11 +63,17 @@ class Label:
 
 @dataclass(frozen=True, kw_only=True)
 class Standards:
-    """The targets, usual ranges and scales of words of this installation."""
+    """The targets, usual ranges and scales of words of this installation.
+
+    A rate that changed by less than ``flat_rate_change``, or another figure by a smaller share of itself
+    than ``flat_relative_change``, is flat (X-06).
+    """
 
     targets: tuple[Target, ...]
     benchmarks: tuple[Benchmark, ...]
     labels: Mapping[str, tuple[Label, ...]]
+    flat_rate_change: Decimal
+    flat_relative_change: Decimal
 
     def label(self, scale: str, value: Decimal | None) -> str | None:
         """The word for a value on a scale of health_labels.csv; None for an unknown value."""
@@ -88,6 +94,7 @@ def read_standards() -> Standards:
                 upper=Decimal(row["upper_bound"]) if row["upper_bound"] else None,
             )
         )
+    settings = {row["setting_key"]: row["setting_value"] for row in _rows("settings")}
     return Standards(
         targets=tuple(
             Target(
@@ -109,6 +116,8 @@ def read_standards() -> Standards:
             for row in _rows("benchmarks")
         ),
         labels={scale: tuple(words) for scale, words in labels.items()},
+        flat_rate_change=Decimal(settings["flat_rate_change"]),
+        flat_relative_change=Decimal(settings["flat_relative_change"]),
     )
 
 

@@ -43,8 +43,6 @@ REFERENCE = Reference(
     p95_minimum=20,
     p99_minimum=100,
     minimum_tenants=3,
-    flat_rate_change=Decimal("0.001"),
-    flat_relative_change=Decimal("0.01"),
 )
 
 
