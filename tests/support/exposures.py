@@ -115,7 +115,11 @@ def _functions(dataset: Dataset) -> list[str]:
 def _models() -> dict[str, str]:
     """The models that readers see, each with its folder below models/."""
     root = DBT_PROJECT_DIR / "models"
-    places = {path.stem: path.relative_to(root).parts[0] for path in sorted(root.rglob("*.sql"))}
+    places = {
+        path.stem: path.relative_to(root).parts[0]
+        for path in sorted(root.rglob("*.sql"))
+        if "private: true" not in path.with_name(f"_{path.stem}.yml").read_text(encoding="utf-8")
+    }
     return {
         name: folder for name, folder in places.items() if folder not in ("staging", "intermediate")
     }

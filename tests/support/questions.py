@@ -37,6 +37,7 @@ _SHAPES = {
     "daily-summary": "event data",
     "series": "metric label unit bucket points",
     "insights": "insights",
+    "alerts": "alerts",
     "forecast": "forecast_from history_days week coming_month budget days",
     "goals": "goals budgets",
     "experiments": "experiments",

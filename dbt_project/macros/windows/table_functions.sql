@@ -292,6 +292,11 @@
             'description': 'One row per finding of insights.insights whose evidence falls into the span.',
         },
         {
+            'name': 'alerts_in_span',
+            'summary_sql': alerts_in_span_sql('requested_windows'),
+            'description': 'One row per alert of alerts.alerts that stood in the span, as far as it was known at its end.',
+        },
+        {
             'name': 'insight_findings',
             'summary_sql': insight_findings_sql('windows'),
             'windows': 'windows',

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from orchestration.errors import UserError
 from orchestration.reporting.datasets.agent_types import AGENT_TYPE_COMPARISON
+from orchestration.reporting.datasets.alerts import ALERTS
 from orchestration.reporting.datasets.bill_reconciliation import BILL_RECONCILIATION
 from orchestration.reporting.datasets.company import COMPANY
 from orchestration.reporting.datasets.compliance import (
@@ -63,6 +64,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
             DAILY_SUMMARY,
             SERIES,
             INSIGHTS,
+            ALERTS,
             FORECAST,
             GOALS,
             EXPERIMENTS,

@@ -1,0 +1,1 @@
+{{ alert_evaluations_sql() }}
