@@ -203,17 +203,21 @@ class _Delivery:
     ) -> tuple[list[Notification], int]:
         """Try rows until one fails; returns those to try in this call still, and the pause asked for.
 
-        What failed goes behind what was not tried, so that no row keeps the others from going.
+        What failed goes behind what was not tried, so that no row keeps the others from going; and
+        a receiver that is down costs a few timeouts, however much waits for it.
         """
         for position, row in enumerate(rows):
             attempt = self._try(row, last)
-            if last[row.notification_id].state is not MessageState.PENDING:
+            if attempt.fate not in (Fate.NOT_ACCEPTED, Fate.UNKNOWN):
                 continue
+            rest, settled = list(rows[position + 1 :]), last[row.notification_id]
+            if settled.state is MessageState.PENDING:
+                rest.append(settled)
             wish = attempt.retry_after_seconds or 0
             if wish > _LONGEST_PAUSE_SECONDS:
                 self._queue.postpone(channel, until=self._as_of + timedelta(seconds=wish))
                 return [], 0
-            return [*rows[position + 1 :], last[row.notification_id]], wish
+            return rest, wish
         return [], 0
 
     def _try(self, row: Notification, last: dict[int, Notification]) -> Attempt:

@@ -184,6 +184,31 @@ def test_a_row_that_always_fails_does_not_keep_the_others_of_its_channel_from_go
     assert [one.notification_id for one in run.waiting] == [1]
 
 
+@pytest.mark.parametrize(
+    ("outcome", "as_of", "ended"),
+    [
+        (_DOWN, AS_OF, {MessageState.PENDING}),
+        (_SILENT, AS_OF, {MessageState.PARKED}),
+        (_DOWN, AS_OF + timedelta(days=4), {MessageState.FAILED}),
+    ],
+)
+def test_a_receiver_that_is_down_costs_three_tries_however_much_waits_for_it(
+    outcome: Attempt,
+    as_of: datetime,
+    ended: set[MessageState],
+    settings: Settings,
+    senders: dict[str, FakeSender],
+) -> None:
+    senders["slack"].outcome = lambda _: outcome
+    for minute in range(10):
+        queue(settings, "slack", transition_at=AS_OF + timedelta(minutes=minute))
+
+    run = _send(settings, as_of=as_of)
+
+    assert senders["slack"].seen == [1, 2, 3]
+    assert {one.state for one in run.settled} == ended
+
+
 def test_waits_between_calls_double_and_a_person_sees_until_when(
     settings: Settings, senders: dict[str, FakeSender]
 ) -> None:
