@@ -1,13 +1,11 @@
 """``company``: everything a team follows about its agents (FL-004..076), and its daily CSV.
 
-Belongs here: the fields, order and rounding of this shape (D-45) and its forecast, which is
-arithmetic on two published weeks. Does not belong here: how a user, a session or an uptime is
-measured.
+Belongs here: the fields, order and rounding of this shape (D-45). Does not belong here: how a user, a
+session or an uptime is measured, and from how much history anything is projected.
 """
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Sequence
 
 from orchestration.reporting.datasets.company_context import CONTEXT_NEEDS, beside, health_now
@@ -35,7 +33,7 @@ from orchestration.reporting.datasets.dataset import (
 from orchestration.reporting.documents import Json
 from orchestration.reporting.periods import Window, parse_period
 from orchestration.reporting.query import Row
-from orchestration.reporting.rounding import exact, half_up, ratio
+from orchestration.reporting.rounding import half_up
 from orchestration.reporting.tables import Cell, Table
 
 _WEEK = 7
@@ -114,7 +112,7 @@ def _answer(question: Question, figures: Figures) -> Answer:
         "providers": providers,
         "models": models,
         "health": _health(figures, summary),
-        "forecast": _forecast(question, figures),
+        "forecast": _forecast(figures),
         "distributions": distributions,
         "extra": {
             **about(question),
@@ -261,18 +259,14 @@ def _health(figures: Figures, summary: Row) -> dict[str, Json]:
     }
 
 
-def _forecast(question: Question, figures: Figures) -> dict[str, Json]:
+def _forecast(figures: Figures) -> dict[str, Json]:
     """Spending ahead, from the last seven complete days (FL-060..062)."""
-    week = only_row(figures, "last_week")["cost_usd"]
-    before = only_row(figures, "week_before")["cost_usd"]
-    last_day = _last_seven_days(question.window).last_day
-    days_in_month = calendar.monthrange(last_day.year, last_day.month)[1]
-    change = None if week is None or before is None else exact(week) - exact(before)
+    row = only_row(figures, "forecast")
     return {
-        "current_weekly_cost_usd": half_up(week, 2),
-        "projected_monthly_cost_usd": ratio(week, 12, places=2, times=52),
-        "projected_month_by_days_usd": ratio(week, _WEEK, places=2, times=days_in_month),
-        "week_over_week_change": ratio(change, before, places=4),
+        "current_weekly_cost_usd": half_up(row["weekly_cost_usd"], 2),
+        "projected_monthly_cost_usd": half_up(row["projected_monthly_cost_usd"], 2),
+        "projected_month_by_days_usd": half_up(row["projected_month_by_days_cost_usd"], 2),
+        "week_over_week_change": half_up(row["weekly_cost_change"], 4),
     }
 
 
@@ -293,10 +287,6 @@ def _distributions(rows: Sequence[Row]) -> dict[str, list[dict[str, Cell]]]:
 
 def _last_seven_days(window: Window) -> Window:
     return parse_period(f"{_WEEK}d", as_of=window.as_of, time_zone=window.time_zone)
-
-
-def _week_before(window: Window) -> Window:
-    return _last_seven_days(window).previous()
 
 
 def _tokens(row: Row) -> dict[str, Cell]:
@@ -323,8 +313,7 @@ COMPANY = Dataset(
         ),
         "previous": Need(function="usage_summary", window=Window.previous),
         **CONTEXT_NEEDS,
-        "last_week": Need(function="token_summary", window=_last_seven_days),
-        "week_before": Need(function="token_summary", window=_week_before),
+        "forecast": Need(function="usage_forecast", window=_last_seven_days),
     },
     answer=_answer,
 )

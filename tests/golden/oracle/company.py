@@ -112,17 +112,24 @@ def _peak(facts: Facts, window: Window) -> tuple[Fraction | None, datetime | Non
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """The last seven complete days carried on (FL-060..062)."""
+    """The last seven complete days carried on (FL-060..062), from 14 days of use on."""
 
     current: Decimal | None
     previous: Decimal | None
+    history_days: int
+
+    @property
+    def is_shown(self) -> bool:
+        return self.history_days >= 14
 
     @property
     def monthly(self) -> Fraction | None:
-        return None if self.current is None else Fraction(self.current) * 52 / 12
+        if self.current is None or not self.is_shown:
+            return None
+        return Fraction(self.current) * 52 / 12
 
     @property
     def change(self) -> Fraction | None:
-        if self.current is None or self.previous is None:
+        if self.current is None or self.previous is None or not self.is_shown:
             return None
         return ratio(self.current - self.previous, self.previous)

@@ -963,9 +963,12 @@ def _forecast(facts: Facts, question: Question) -> Json:
     week = Window(
         first=today - timedelta(days=7), after=today, zone=window.zone, as_of=window.as_of
     )
+    ever = Window(first=date(1900, 1, 1), after=today, zone=window.zone, as_of=window.as_of)
+    used = [window.day_of(one.at) for one in usage.activity(facts, question.scope, ever).usage]
     found = companies.Forecast(
         current=usage.activity(facts, question.scope, week).cost,
         previous=usage.activity(facts, question.scope, week.previous()).cost,
+        history_days=(today - min(used)).days if used else 0,
     )
     return {
         "current_weekly_cost_usd": rounded(found.current, 2),

@@ -53,6 +53,13 @@ _DAY: dict[str, Any] = {
     "message_error_rate": 0.125,
     "has_data": True,
 }
+# Of a week of 234 after one of 203.478 that ends in March, which has 31 days.
+_FORECAST: dict[str, Any] = {
+    "weekly_cost_usd": Decimal("234"),
+    "projected_monthly_cost_usd": Decimal("1014"),
+    "projected_month_by_days_cost_usd": Decimal("1036.285714285714"),
+    "weekly_cost_change": 0.15000147435889876,
+}
 _HEALTH: dict[str, Any] = {
     "uptime": 0.9999,
     "uptime_percent": Decimal("99.99"),
@@ -107,8 +114,7 @@ def _figures(**other: Any) -> Figures:
     return {
         "usage_summary": [_SUMMARY],
         "previous": [dict.fromkeys(_SUMMARY)],
-        "last_week": [{"cost_usd": Decimal("234")}],
-        "week_before": [{"cost_usd": Decimal("203.478")}],
+        "forecast": [_FORECAST],
         "usage_daily": [
             {**dict.fromkeys(_DAY), "date_day": date(2026, 3, 14), "has_data": False},
             _DAY,
@@ -218,21 +224,22 @@ def test_health_is_the_platforms_and_says_so() -> None:
 
 
 def test_the_forecast_is_the_last_week_spread_over_a_month() -> None:
-    forecast = _document()["forecast"]
-    assert forecast == {
+    assert _document()["forecast"] == {
         "current_weekly_cost_usd": Decimal("234.00"),
-        # 234 x 52 / 12
         "projected_monthly_cost_usd": Decimal("1014.00"),
-        # 234 / 7 x 31 days of March = 1036.2857...
         "projected_month_by_days_usd": Decimal("1036.29"),
-        # (234 - 203.478) / 203.478 = 0.15000147...
         "week_over_week_change": Decimal("0.1500"),
     }
 
 
-def test_without_a_cost_there_is_no_forecast() -> None:
-    unknown = _document(last_week=[{"cost_usd": None}], week_before=[{"cost_usd": Decimal(0)}])
-    assert set(unknown["forecast"].values()) == {None}
+def test_where_nothing_is_projected_the_week_is_shown_alone() -> None:
+    week = {**dict.fromkeys(_FORECAST), "weekly_cost_usd": Decimal("234")}
+    assert _document(forecast=[week])["forecast"] == {
+        "current_weekly_cost_usd": Decimal("234.00"),
+        "projected_monthly_cost_usd": None,
+        "projected_month_by_days_usd": None,
+        "week_over_week_change": None,
+    }
 
 
 def test_the_distributions_come_in_the_order_of_their_bins() -> None:
@@ -245,16 +252,12 @@ def test_the_distributions_come_in_the_order_of_their_bins() -> None:
 
 def test_the_forecast_reads_the_last_seven_complete_days_whatever_the_period() -> None:
     window = question("2026-01").window
-    last_week, week_before = (
-        COMPANY.needs_of(question("2d"))[name].window for name in ("last_week", "week_before")
-    )
+    last_week = COMPANY.needs_of(question("2d"))["forecast"].window
     assert last_week is not None
-    assert week_before is not None
     assert (last_week(window).first_day, last_week(window).last_day) == (
         date(2026, 3, 8),
         date(2026, 3, 14),
     )
-    assert week_before(window).last_day == date(2026, 3, 7)
 
 
 def _extra(**other: Any) -> Any:
