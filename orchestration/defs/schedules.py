@@ -16,9 +16,10 @@ ZONE = "UTC"
 
 _landing = dg.AssetSelection.assets(landed_extracts)
 _models = dg.AssetSelection.assets(warehouse_models)
-# Whatever publishes tells at once: an alert does not wait for the reports.
-_published = dg.AssetSelection.assets(published_database, sent_notifications)
-_sending = dg.AssetSelection.assets(report_documents, delivered_messages, sent_notifications)
+_published = dg.AssetSelection.assets(published_database)
+# Each scheduled job tells at once what it found: an alert does not wait for the reports.
+_telling = dg.AssetSelection.assets(sent_notifications)
+_sending = dg.AssetSelection.assets(report_documents, delivered_messages) | _telling
 _daily_only = dg.AssetSelection.groups("insights")
 
 ingestion_job = dg.define_asset_job(
@@ -36,12 +37,12 @@ delivery_job = dg.define_asset_job(
 )
 usage_and_revenue_hourly_job = dg.define_asset_job(
     "usage_and_revenue_hourly_job",
-    selection=_landing | (_models - _daily_only) | _published,
+    selection=_landing | (_models - _daily_only) | _published | _telling,
     description="Load, build and publish all facts and marts; insights stay as they were.",
 )
 insights_daily_job = dg.define_asset_job(
     "insights_daily_job",
-    selection=_landing | _models | _published,
+    selection=_landing | _models | _published | _telling,
     description="Load, build and publish everything, insights included.",
 )
 reports_weekly_job = dg.define_asset_job(
