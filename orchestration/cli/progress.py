@@ -1,6 +1,7 @@
-"""How a load shows itself while it goes on: one line that changes on a terminal, else a line per file.
+"""How a load, and the making of reports, show themselves while they go on: one line that changes on a
+terminal, else a line per file.
 
-Belongs here: writing to stderr. Does not belong here: what the lines say (ingest/).
+Belongs here: writing to stderr. Does not belong here: what the lines say (ingest/, reporting/).
 """
 
 from __future__ import annotations
@@ -32,8 +33,7 @@ class _TerminalLine(logging.Handler):
                 click.echo(f"{_CLEAR}{record.getMessage()}\n{self._line}", nl=False, err=True)
             return
         self._line = f"  {progress.line()}"
-        is_complete = progress.files_done == progress.files_found
-        if is_complete or progress.seconds - self._drawn_at >= _SECONDS_BETWEEN:
+        if progress.is_complete or progress.seconds - self._drawn_at >= _SECONDS_BETWEEN:
             self._drawn_at = progress.seconds
             click.echo(f"{_CLEAR}{self._line}", nl=False, err=True)
 
@@ -58,13 +58,28 @@ def shown_load() -> Iterator[None]:
     """Show on stderr what the logger of loads says meanwhile."""
     from orchestration.ingest.progress import LOGGER
 
+    with _shown(LOGGER):
+        yield
+
+
+@contextmanager
+def shown_reports() -> Iterator[None]:
+    """Show on stderr what the logger of reports says meanwhile."""
+    from orchestration.reporting.progress import LOGGER
+
+    with _shown(LOGGER):
+        yield
+
+
+@contextmanager
+def _shown(logger: logging.Logger) -> Iterator[None]:
     handler = _TerminalLine() if sys.stderr.isatty() else _PlainLines()
-    level = LOGGER.level
-    LOGGER.addHandler(handler)
-    LOGGER.setLevel(logging.INFO)
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
     try:
         yield
     finally:
-        LOGGER.removeHandler(handler)
-        LOGGER.setLevel(level)
+        logger.removeHandler(handler)
+        logger.setLevel(level)
         handler.end()

@@ -128,7 +128,7 @@ class _Pipeline:
 
     def execute(self) -> Run:
         from orchestration.cli.dagster_home import open_instance
-        from orchestration.cli.progress import shown_load
+        from orchestration.cli.progress import shown_load, shown_reports
         from orchestration.state.store import StateStore
         from orchestration.warehouse.build import CurrentRun, plan_of
         from orchestration.warehouse.manifest import prepare_manifest
@@ -143,12 +143,12 @@ class _Pipeline:
             with _Step("ingest"), shown_load():
                 self._job(defs, instance, "ingestion_job", store, our_run.run_id)
             if plan_of(current).is_nothing:
-                with _Step("deliver"):
+                with _Step("deliver"), shown_reports():
                     self._job(defs, instance, "delivery_job", store, our_run.run_id)
                 if store.run(our_run.run_id).status == "running":
                     store.finish_run(our_run.run_id, status="nothing new")
             elif store.run(our_run.run_id).status == "running":
-                with _Step("build, audit, publish, report, deliver"):
+                with _Step("build, audit, publish, report, deliver"), shown_reports():
                     self._job(defs, instance, "warehouse_job", store, our_run.run_id)
         return store.run(our_run.run_id)
 

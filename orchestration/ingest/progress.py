@@ -27,6 +27,10 @@ class LoadProgress:
     seconds: float
 
     @property
+    def is_complete(self) -> bool:
+        return self.files_done == self.files_found
+
+    @property
     def rows_per_second(self) -> float:
         return self.rows_read / self.seconds if self.seconds else 0.0
 

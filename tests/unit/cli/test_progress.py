@@ -9,8 +9,10 @@ import sys
 
 import pytest
 
-from orchestration.cli.progress import shown_load
+from orchestration.cli.progress import shown_load, shown_reports
 from orchestration.ingest.progress import LOGGER, LoadProgress, log_progress
+from orchestration.reporting.progress import ReportProgress
+from orchestration.reporting.progress import log_progress as log_reports
 
 
 def _say() -> None:
@@ -60,6 +62,23 @@ def test_on_a_terminal_one_line_is_drawn_over_and_failures_stand_above_it(
         last,
         f"failed: b: is empty\n{last}",
         f"{last}\n",
+    ]
+
+
+def test_on_a_terminal_the_reports_made_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    controller, terminal = pty.openpty()
+    with os.fdopen(terminal, "w", encoding="utf-8") as screen:
+        monkeypatch.setattr(sys, "stderr", screen)
+        with shown_reports():
+            log_reports(ReportProgress(done=500, failed=1, due=2000, seconds=20.0))
+            log_reports(ReportProgress(done=2000, failed=1, due=2000, seconds=80.0))
+        screen.flush()
+        drawn = os.read(controller, 10_000).decode().replace("\r\n", "\n")
+    os.close(controller)
+    assert drawn.split("\r\x1b[2K")[1:] == [
+        "  500 of 2,000 reports, 1 failed, 60 s left",
+        "  2,000 of 2,000 reports, 1 failed",
+        "  2,000 of 2,000 reports, 1 failed\n",
     ]
 
 
