@@ -45,15 +45,10 @@ insights_daily_job = dg.define_asset_job(
     selection=_landing | _models | _published | _telling,
     description="Load, build and publish everything, insights included.",
 )
-reports_weekly_job = dg.define_asset_job(
-    "reports_weekly_job",
+reports_six_hourly_job = dg.define_asset_job(
+    "reports_six_hourly_job",
     selection=_landing | _models | _published | _sending,
-    description="Everything, then the weekly reports and their e-mails.",
-)
-reports_monthly_job = dg.define_asset_job(
-    "reports_monthly_job",
-    selection=_landing | _models | _published | _sending,
-    description="Everything, then the monthly reports and their e-mails.",
+    description="Everything, then the daily, weekly and monthly reports that are due by now, and their e-mails.",
 )
 
 # Minutes differ so that the jobs of one hour queue in the order hourly, daily, reports.
@@ -63,9 +58,8 @@ usage_and_revenue_hourly_job_schedule = dg.ScheduleDefinition(
 insights_daily_job_schedule = dg.ScheduleDefinition(
     job=insights_daily_job, cron_schedule="15 1 * * *", execution_timezone=ZONE
 )
-reports_weekly_job_schedule = dg.ScheduleDefinition(
-    job=reports_weekly_job, cron_schedule="30 6 * * 1", execution_timezone=ZONE
-)
-reports_monthly_job_schedule = dg.ScheduleDefinition(
-    job=reports_monthly_job, cron_schedule="45 6 1 * *", execution_timezone=ZONE
+# A report is due by the clock of its reader. Four times a day, so that it is there in the morning of every zone: in
+# winter at 2:30 in Berlin and New York, at 5:30 in Los Angeles, at 1:00 in Kolkata, at 4:30 in Tokyo.
+reports_six_hourly_job_schedule = dg.ScheduleDefinition(
+    job=reports_six_hourly_job, cron_schedule="30 1,7,13,19 * * *", execution_timezone=ZONE
 )

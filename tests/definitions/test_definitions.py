@@ -71,8 +71,7 @@ def test_a_failing_data_test_blocks_what_comes_after(repository: dg.RepositoryDe
     [
         ("usage_and_revenue_hourly_job", "0 * * * *"),
         ("insights_daily_job", "15 1 * * *"),
-        ("reports_weekly_job", "30 6 * * 1"),
-        ("reports_monthly_job", "45 6 1 * *"),
+        ("reports_six_hourly_job", "30 1,7,13,19 * * *"),
         ("lake_maintenance_daily_job", "30 3 * * *"),
     ],
 )
@@ -102,5 +101,5 @@ def test_loading_the_definitions_touches_no_deployment_and_no_network(
         text=True,
         check=True,
     )
-    assert len(json.loads(done.stdout)) == 5
+    assert "reports_six_hourly_job_schedule" in json.loads(done.stdout)
     assert list(tmp_path.iterdir()) == []
