@@ -110,6 +110,11 @@ class Notification:
     next_attempt_at: datetime | None
     queued_as_of: datetime
 
+    @property
+    def thread(self) -> tuple[str, ...]:
+        """What a receiver sees as one thing: a subject, at one target of a channel."""
+        return (self.kind.value, self.subject_key, self.channel, self.target)
+
     def __str__(self) -> str:
         what = self.kind.value.replace("_", " ")
         to = f" to {mask_address(self.target)}" if self.target else ""
@@ -217,12 +222,24 @@ class Notifications:
         return dict(rows)
 
     def waiting(self, *, as_of: datetime) -> list[Notification]:
-        """The rows that may be tried at this time, oldest first."""
+        """The rows that may be tried at this time, oldest first.
+
+        What became of a subject waits for what was to be told of it before: an incident that is
+        resolved before it is triggered would stay open.
+        """
         with self._connection() as connection:
             rows = connection.execute(
                 f"select {_COLUMNS} from notifications where state = 'pending'"
-                " and (next_attempt_at is null or next_attempt_at <= ?) order by notification_id",
-                (_time_text(as_of),),
+                " and coalesce(next_attempt_at, '') <= :as_of"
+                " and not exists (select 1 from notifications as earlier"
+                " where earlier.state = 'pending' and earlier.next_attempt_at > :as_of"
+                " and earlier.notification_id < notifications.notification_id"
+                " and earlier.kind = notifications.kind"
+                " and earlier.subject_key = notifications.subject_key"
+                " and earlier.channel = notifications.channel"
+                " and earlier.target = notifications.target)"
+                " order by notification_id",
+                {"as_of": _time_text(as_of)},
             ).fetchall()
         return [_notification(row) for row in rows]
 

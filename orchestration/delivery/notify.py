@@ -203,8 +203,9 @@ class _Delivery:
     ) -> tuple[list[Notification], int]:
         """Try rows until one fails; returns those to try in this call still, and the pause asked for.
 
-        What failed goes behind what was not tried, so that no row keeps the others from going; and
-        a receiver that is down costs a few timeouts, however much waits for it.
+        What failed goes behind what was not tried, with what is to be told of its subject after it,
+        so that it keeps no other subject from going; and a receiver that is down costs a few
+        timeouts, however much waits for it.
         """
         for position, row in enumerate(rows):
             attempt = self._try(row, last)
@@ -212,7 +213,9 @@ class _Delivery:
                 continue
             rest, settled = list(rows[position + 1 :]), last[row.notification_id]
             if settled.state is MessageState.PENDING:
-                rest.append(settled)
+                after = [one for one in rest if one.thread == row.thread]
+                rest = [one for one in rest if one.thread != row.thread]
+                rest += [settled, *after]
             wish = attempt.retry_after_seconds or 0
             if wish > _LONGEST_PAUSE_SECONDS:
                 self._queue.postpone(channel, until=self._as_of + timedelta(seconds=wish))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
+from orchestration.delivery.channels.sender import shortened
 from orchestration.delivery.notifications import (
     NewNotification,
     Notification,
@@ -19,12 +20,13 @@ from orchestration.delivery.notifications import (
 )
 from orchestration.reporting.documents import Json
 from orchestration.settings import Settings
-from orchestration.state.store import Run, StateStore
+from orchestration.state.store import Audit, Run, StateStore
 
 # One subject for all runs: a receiver that keeps incidents has one, until a run succeeds again.
 _SUBJECT = "run"
 _FAILED_CHECKS = ("fail", "error")
 _MOST_NAMED = 5
+_LONGEST_LINE = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ def queue_failure(failed: FailedRun, *, settings: Settings) -> list[Notification
     """Queue the failure for each channel that is to tell of it, once per run."""
     run = failed.run
     checks = [
-        f"{one.check_name} on {one.model_name or 'unknown'}"
+        _line(one)
         for one in StateStore(settings.state_file).audits_of(run.run_id)
         if one.status in _FAILED_CHECKS
     ]
@@ -94,6 +96,12 @@ def queue_recovery(run: Run, *, run_key: str, settings: Settings) -> list[Notifi
 def rerun_command(settings: Settings, *words: str) -> str:
     """A command of ours for a shell, on this deployment."""
     return f"AGENTMART_HOME={shlex.quote(str(settings.home))} {shlex.join(('agentmart', *words))}"
+
+
+def _line(audit: Audit) -> str:
+    where = f"{audit.check_name} on {audit.model_name or 'no model'}"
+    why = " ".join((audit.message or "no message").split())
+    return shortened(f"{where}: {why}", most=_LONGEST_LINE)
 
 
 def _queue(

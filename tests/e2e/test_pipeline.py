@@ -276,7 +276,7 @@ def test_a_failed_audit_keeps_the_last_published_state_and_status_says_so(
     (told,) = (json.loads(file.read_bytes()) for file in outbox.glob("run_failure-email-*.json"))
     assert told["type"] == "run_failure.firing"
     assert told["data"]["title"].endswith("failed at warehouse_models")
-    assert re.search(r"Failed: .*rating.* on ", told["data"]["body"])
+    assert re.search(r"Failed: .* on fct_feedback: .*rating is at most 5", told["data"]["body"])
     assert told["data"]["details"]["rerun"] == (
         f"AGENTMART_HOME={own_deployment.home} agentmart run --as-of {AS_OF}"
     )

@@ -175,8 +175,8 @@ def test_a_row_that_always_fails_does_not_keep_the_others_of_its_channel_from_go
     settings: Settings, senders: dict[str, FakeSender]
 ) -> None:
     senders["slack"].outcome = lambda row: _DOWN if row.notification_id == 1 else _ACCEPTED
-    for minute in range(3):
-        queue(settings, "slack", transition_at=AS_OF + timedelta(minutes=minute))
+    for number in range(3):
+        queue(settings, "slack", subject_key=f"subject {number}")
 
     run = _send(settings)
 
@@ -200,13 +200,31 @@ def test_a_receiver_that_is_down_costs_three_tries_however_much_waits_for_it(
     senders: dict[str, FakeSender],
 ) -> None:
     senders["slack"].outcome = lambda _: outcome
-    for minute in range(10):
-        queue(settings, "slack", transition_at=AS_OF + timedelta(minutes=minute))
+    for number in range(10):
+        queue(settings, "slack", subject_key=f"subject {number}")
 
     run = _send(settings, as_of=as_of)
 
     assert senders["slack"].seen == [1, 2, 3]
     assert {one.state for one in run.settled} == ended
+
+
+def test_what_became_of_a_subject_waits_for_what_is_to_be_told_of_it_before(
+    settings: Settings, senders: dict[str, FakeSender]
+) -> None:
+    """PagerDuty would ignore the resolution and then keep the incident open for ever."""
+    senders["pagerduty"].outcome = lambda row: _DOWN if row.notification_id == 1 else _ACCEPTED
+    queue(settings, "pagerduty")
+    queue(settings, "pagerduty", status=NotificationStatus.RESOLVED, transition_at=AS_OF)
+    queue(settings, "pagerduty", subject_key="another")
+
+    _send(settings)
+    _send(settings, as_of=AS_OF + timedelta(seconds=59))
+    assert senders["pagerduty"].seen == [1, 3, 1, 1]
+
+    senders["pagerduty"].outcome = lambda _: _ACCEPTED
+    assert _send(settings, as_of=AS_OF + timedelta(seconds=60)).sent == 2
+    assert senders["pagerduty"].seen == [1, 3, 1, 1, 1, 2]
 
 
 def test_waits_between_calls_double_and_a_person_sees_until_when(

@@ -63,14 +63,22 @@ def test_a_failed_audit_names_the_checks_and_their_models(settings: Settings) ->
     run = _run(settings, "k1", failure="7 models or tests failed")
     StateStore(settings.state_file).record_audits(
         run.run_id,
-        [Audit(check_name=f"c{n}", model_name="usage_daily", status="fail") for n in range(7)]
+        [
+            Audit(
+                check_name=f"c{n}", model_name="usage_daily", status="fail", message="Got 3\nrows"
+            )
+            for n in range(7)
+        ]
         + [Audit(check_name="fine", model_name="usage_daily", status="pass")],
     )
     failed = FailedRun(run=run, run_key="k1", asset="warehouse_models", rerun="agentmart run")
 
     body = queue_failure(failed, settings=settings)[0].body.splitlines()
 
-    assert body[1:7] == [*(f"Failed: c{n} on usage_daily" for n in range(5)), "… and 2 more"]
+    assert body[1:7] == [
+        *(f"Failed: c{n} on usage_daily: Got 3 rows" for n in range(5)),
+        "… and 2 more",
+    ]
 
 
 def test_each_failed_run_is_told_once_even_at_the_same_time(settings: Settings) -> None:
