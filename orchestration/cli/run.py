@@ -50,6 +50,7 @@ def run(settings: Settings, landing: str | None, as_of_text: str | None, target:
     _print_summary(settings, outcome, seconds=time.perf_counter() - started)
     bad_files = outcome.listed("ingest", "failed_files")
     bad_addresses = outcome.listed("reports", "invalid_addresses")
+    bad_scopes = outcome.listed("notifications", "problems")
     given = {"--landing": landing, "--as-of": as_of_text}
     words = [word for name, value in given.items() if value for word in (name, value)]
     _tell(settings, pipeline, outcome, rerun=["run", *words])
@@ -61,10 +62,11 @@ def run(settings: Settings, landing: str | None, as_of_text: str | None, target:
             f"{unreachable} of {len(bad_files)} files that are not loaded could not be read where"
             " they lie (listed above); everything else is done"
         )
-    if bad_files or bad_addresses:
+    if bad_files or bad_addresses or bad_scopes:
+        scopes = f", and {len(bad_scopes)} scopes are unknown" if bad_scopes else ""
         raise UserError(
             f"{len(bad_files)} files could not be loaded and {len(bad_addresses)} addresses are not"
-            " valid (listed above); everything else is done"
+            f" valid{scopes} (listed above); everything else is done"
         )
 
 
