@@ -114,7 +114,7 @@ def export(
       feedback-summary, feedback-by-agent-type
       task-usage, task-performance, task-costs
       company, daily-summary
-      series, insights, forecast, goals, experiments, deployments
+      series, insights, alerts, forecast, goals, experiments, deployments
       bill-reconciliation, data-quality
 
     A dataset that holds several lists has several tables: as CSV or Parquet, stdout gets the main

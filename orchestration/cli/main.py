@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "orchestration.cli.quarantine",
         "Look at rejected rows, and load them again after a fix.",
     ),
+    "alerts": ("orchestration.cli.alerts", "Look at alert rules, or test their channels."),
     "deliver": ("orchestration.cli.deliver", "Send what the outbox holds."),
     "metrics": ("orchestration.cli.metrics", "Show the metric catalogue."),
     "docs": (

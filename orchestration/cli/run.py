@@ -40,8 +40,10 @@ def run(settings: Settings, landing: str | None, as_of_text: str | None, target:
 
     Example: agentmart run --landing ./extracts --as-of 2026-03-02T06:00:00Z
     """
+    from orchestration.alerting.run import check_default_rules
     from orchestration.reporting.periods import parse_as_of
 
+    check_default_rules(settings)
     place = _checked_landing(landing or settings.default_landing)
     as_of = parse_as_of(as_of_text, time_zone=settings.time_zone) if as_of_text else now()
     started = time.perf_counter()

@@ -23,7 +23,13 @@ def status(settings: Settings) -> None:
     if not settings.state_file.exists():
         click.echo(f"Nothing has run with the state folder {settings.home} yet.")
         return
-    for line in (*_publication(settings), *_runs(settings), *_marts(settings), *_outbox(settings)):
+    for line in (
+        *_publication(settings),
+        *_runs(settings),
+        *_alerts(settings),
+        *_marts(settings),
+        *_outbox(settings),
+    ):
         click.echo(line)
 
 
@@ -66,6 +72,18 @@ def _runs(settings: Settings) -> Iterator[str]:
                 # dbt's errors span many lines; the first words name the cause.
                 why = " ".join((audit.message or "no message").split())[:300]
                 yield f"        {audit.status}: {where}: {why}"
+
+
+def _alerts(settings: Settings) -> Iterator[str]:
+    from orchestration.alerting.published import standing_alerts
+
+    yield ""
+    yield "alerts that stand"
+    lines = standing_alerts(settings)
+    for line in lines:
+        yield f"  {line}"
+    if not lines:
+        yield "  none"
 
 
 def _marts(settings: Settings) -> Iterator[str]:

@@ -49,6 +49,13 @@ def summarise(settings: Settings, run: Run, *, seconds: float) -> Iterator[str]:
         yield _line("insights", f"{publish['insights']:,} open")
     else:
         yield _line("published", "nothing new")
+    alerts = counts.get("alerts", {})
+    yield _line(
+        "alerts",
+        f"{alerts.get('standing', 0):,} standing, {alerts.get('fired', 0):,} fired,"
+        f" {alerts.get('ended', 0):,} ended,"
+        f" {alerts.get('muted', 0) + alerts.get('cooling_down', 0):,} held back",
+    )
     reports, delivery = counts.get("reports", {}), counts.get("delivery", {})
     yield _line("reports", f"{reports.get('made', 0):,} made, {reports.get('failed', 0):,} failed")
     yield _line(
@@ -65,7 +72,7 @@ def summarise(settings: Settings, run: Run, *, seconds: float) -> Iterator[str]:
     yield _line("seconds", f"{seconds:.1f}")
     for file in run.listed("ingest", "failed_files"):
         yield f"not loaded: {file}"
-    for warning in run.listed("ingest", "warnings"):
+    for warning in [*run.listed("ingest", "warnings"), *run.listed("alerts", "warnings")]:
         yield f"attention: {warning}"
     for problem in [
         *run.listed("reports", "failures"),

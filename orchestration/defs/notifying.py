@@ -7,10 +7,10 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.defs.alerting import alert_notifications
 from orchestration.defs.deployment import Deployment
 from orchestration.defs.failed_steps import first_failed_step
 from orchestration.defs.ingestion import OWNERS
-from orchestration.defs.publishing import published_database
 from orchestration.delivery.notify import send_notifications
 from orchestration.delivery.run_failures import (
     FailedRun,
@@ -30,7 +30,7 @@ _RERUN_BY_JOB = {"lake_maintenance_daily_job": "compact"}
     group_name="delivery",
     kinds={"email", "slack", "pagerduty"},
     owners=OWNERS,
-    deps=[published_database],
+    deps=[alert_notifications],
 )
 def sent_notifications(
     context: dg.AssetExecutionContext, deployment: Deployment

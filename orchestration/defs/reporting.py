@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.defs.alerting import alert_notifications
 from orchestration.defs.deployment import Deployment
 from orchestration.defs.ingestion import OWNERS
 from orchestration.defs.publishing import published_database
@@ -40,7 +41,8 @@ def report_documents(
     group_name="delivery",
     kinds={"email"},
     owners=OWNERS,
-    deps=[report_documents],
+    # A rule that makes no sense stops the run before anything is sent.
+    deps=[report_documents, alert_notifications],
 )
 def delivered_messages(
     context: dg.AssetExecutionContext, deployment: Deployment

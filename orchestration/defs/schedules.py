@@ -6,6 +6,7 @@ Belongs here: selections, cadences and zones. Does not belong here: assets.
 
 import dagster as dg
 
+from orchestration.defs.alerting import alert_notifications
 from orchestration.defs.ingestion import landed_extracts
 from orchestration.defs.notifying import sent_notifications
 from orchestration.defs.publishing import published_database
@@ -18,7 +19,7 @@ _landing = dg.AssetSelection.assets(landed_extracts)
 _models = dg.AssetSelection.assets(warehouse_models)
 _published = dg.AssetSelection.assets(published_database)
 # Each scheduled job tells at once what it found: an alert does not wait for the reports.
-_telling = dg.AssetSelection.assets(sent_notifications)
+_telling = dg.AssetSelection.assets(alert_notifications, sent_notifications)
 _sending = dg.AssetSelection.assets(report_documents, delivered_messages) | _telling
 _daily_only = dg.AssetSelection.groups("insights")
 
