@@ -7,17 +7,23 @@ a message travels (channels).
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from email.policy import SMTP
 from email.utils import format_datetime
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from orchestration.reporting.mail_bodies import ATTACHMENT_MARK, UNSUBSCRIBE_MARK, MailBody
+from orchestration.reporting.mail_bodies import (
+    ATTACHMENT_MARK,
+    UNSUBSCRIBE_MARK,
+    MailBody,
+    MailPicture,
+)
 
 # Bodies and headers in plain ASCII pass every server, also those without 8BITMIME.
 _POLICY = SMTP.clone(cte_type="7bit")
@@ -41,14 +47,29 @@ class Envelope:
 
 def write_bodies(body: MailBody) -> str:
     """The bodies as text to keep beside a report until its messages are put together."""
-    fields = {"subject": body.subject, "text": body.text, "html": body.html}
+    fields = {
+        "subject": body.subject,
+        "text": body.text,
+        "html": body.html,
+        "pictures": {
+            picture.cid: b64encode(picture.content).decode("ascii") for picture in body.pictures
+        },
+    }
     return json.dumps(fields, ensure_ascii=False, indent=1) + "\n"
 
 
 def read_bodies(path: Path) -> MailBody:
     """What ``write_bodies`` kept."""
     fields = json.loads(path.read_text(encoding="utf-8"))
-    return MailBody(subject=fields["subject"], text=fields["text"], html=fields["html"])
+    return MailBody(
+        subject=fields["subject"],
+        text=fields["text"],
+        html=fields["html"],
+        pictures=tuple(
+            MailPicture(cid=cid, content=b64decode(content))
+            for cid, content in fields.get("pictures", {}).items()
+        ),
+    )
 
 
 def build_message(envelope: Envelope, body: MailBody, *, attachments: Sequence[Path]) -> bytes:
@@ -71,6 +92,8 @@ def build_message(envelope: Envelope, body: MailBody, *, attachments: Sequence[P
     )
     message.set_content(_filled(body.text, attached, stop))
     message.add_alternative(_filled(body.html, escape(attached), escape(stop)), subtype="html")
+    if (html := message.get_body(("html",))) is not None:
+        _show(html, body.pictures)
     for path in attachments:
         maintype, subtype = _TYPES[path.suffix.removeprefix(".")]
         message.add_attachment(
@@ -81,6 +104,19 @@ def build_message(envelope: Envelope, body: MailBody, *, attachments: Sequence[P
     for position, part in enumerate(multiparts):
         part.set_boundary(f"=_{envelope.key}_{position}")
     return message.as_bytes()
+
+
+def _show(html: MIMEPart, pictures: Sequence[MailPicture]) -> None:
+    """Give the HTML the pictures that it names."""
+    for picture in pictures:
+        html.add_related(
+            picture.content,
+            "image",
+            "png",
+            cid=f"<{picture.cid}>",
+            disposition="inline",
+            filename=f"{picture.cid}.png",
+        )
 
 
 def _filled(template: str, attached: str, stop: str) -> str:

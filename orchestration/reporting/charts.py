@@ -1,8 +1,8 @@
 """Charts as small SVG drawings, the same for PDF, web page and e-mail.
 
 Belongs here: turning a series into marks. Does not belong here: which series a report shows
-(sections). One accent colour and greys, figures written next to their marks: nothing is told by
-hue alone.
+(sections) and the colours themselves (palette). One accent colour and greys, figures written next
+to their marks: nothing is told by hue alone.
 """
 
 from __future__ import annotations
@@ -16,14 +16,7 @@ from math import ceil, floor, log10
 from orchestration.reporting import fonts
 from orchestration.reporting.formats import Number, Unit, format_value
 from orchestration.reporting.model import Chart, ChartKind, Point
-
-ACCENT = "#2f5bd0"
-INK = "#1d2430"
-MUTED = "#667085"
-RULE = "#e4e7ec"
-PALE = "#c3cad6"
-ATTENTION = "#b54708"
-COLORS = {"ink": INK, "muted": MUTED, "accent": ACCENT, "rule": RULE, "attention": ATTENTION}
+from orchestration.reporting.palette import LIGHT, Palette
 
 WIDE = 510.0
 HALF = 245.0
@@ -34,6 +27,11 @@ _SMALL = 7.0
 _SLACK = 1.12
 _BAR_HEIGHT = 11.0
 _BAR_STEP = 18.0
+_HEAT_ROW = 16.0
+# From this share of the darkest on, text in a cell is as light as the paper.
+_DARK_CELL = 0.55
+# A cell with anything in it is told from an empty one.
+_PALEST_CELL = 0.14
 _SECONDS_STEPS = (
     1,
     2,
@@ -57,16 +55,18 @@ _Position = Callable[[int], float]
 _Place = Callable[[Number], float]
 
 
-def draw(chart: Chart) -> str:
+def draw(chart: Chart, palette: Palette = LIGHT) -> str:
     """The chart as a complete SVG document."""
     width = WIDE if chart.wide else HALF
     match chart.kind:
         case ChartKind.LINE:
-            return _line_chart(chart, width)
+            return _line_chart(chart, width, palette)
         case ChartKind.COLUMNS:
-            return _column_chart(chart, width)
+            return _column_chart(chart, width, palette)
         case ChartKind.BARS:
-            return _bar_chart(chart, width)
+            return _bar_chart(chart, width, palette)
+        case ChartKind.HEAT:
+            return _heat_map(chart, width, palette)
 
 
 def displayable(chart: Chart) -> Chart:
@@ -80,7 +80,12 @@ def displayable(chart: Chart) -> Chart:
 
 
 def _displayable_point(point: Point) -> Point:
-    return replace(point, label=fonts.displayable(point.label), note=fonts.displayable(point.note))
+    return replace(
+        point,
+        label=fonts.displayable(point.label),
+        note=fonts.displayable(point.note),
+        row=fonts.displayable(point.row),
+    )
 
 
 def ticks(top: Number, *, unit: Unit, bottom: Number = 0, most: int = 4) -> tuple[Decimal, ...]:
@@ -103,7 +108,7 @@ def _nice_step(raw: Decimal) -> Decimal:
     return next(factor * size for factor in (1, 2, Decimal("2.5"), 5, 10) if factor * size >= raw)
 
 
-def _line_chart(chart: Chart, width: float) -> str:
+def _line_chart(chart: Chart, width: float, palette: Palette) -> str:
     height = 132.0 if chart.wide else 124.0
     values = [point.value for point in (*chart.points, *chart.second) if point.value is not None]
     marks = ticks(max(values, default=0), unit=chart.unit, bottom=min(values, default=0))
@@ -128,19 +133,23 @@ def _line_chart(chart: Chart, width: float) -> str:
         height_above = (Decimal(value) - marks[0]) / (marks[-1] - marks[0])
         return top + plot_height * (1 - float(height_above))
 
-    parts = _grid(marks, tick_texts, left=left, right=width - right, y_of=y_of)
+    parts = _grid(marks, tick_texts, left=left, right=width - right, y_of=y_of, palette=palette)
     if names:
-        parts.append(_text(left, 9, chart.label, fill=ACCENT, bold=True))
+        parts.append(_text(left, 9, chart.label, fill=palette.accent, bold=True))
         offset = fonts.text_width(chart.label, _LABEL, bold=True) + 12
-        parts.append(_text(left + offset, 9, chart.second_label, fill=MUTED))
-    parts += _missing_days(chart.points, x_of=x_of, top=top, bottom=top + plot_height)
-    parts += _x_labels(chart.points, x_of=x_of, y=height - 5, left=left, right=width - right)
-    parts += _path(chart.second, x_of=x_of, y_of=y_of, stroke=PALE)
-    parts += _path(chart.points, x_of=x_of, y_of=y_of, stroke=ACCENT)
+        parts.append(_text(left + offset, 9, chart.second_label, fill=palette.muted))
+    parts += _missing_days(
+        chart.points, x_of=x_of, top=top, bottom=top + plot_height, palette=palette
+    )
+    parts += _x_labels(
+        chart.points, x_of=x_of, y=height - 5, room=width - right - left, fill=palette.muted
+    )
+    parts += _path(chart.second, x_of=x_of, y_of=y_of, stroke=palette.pale)
+    parts += _path(chart.points, x_of=x_of, y_of=y_of, stroke=palette.accent)
     taken: list[float] = []
     for series, fill, bold in (
-        (chart.points, ACCENT, True),
-        (chart.second, MUTED, False),
+        (chart.points, palette.accent, True),
+        (chart.second, palette.muted, False),
     ):
         last = _last_known(series)
         if last is not None and series[last].value is not None:
@@ -154,7 +163,7 @@ def _line_chart(chart: Chart, width: float) -> str:
     return _document(width, height, parts, chart.alt)
 
 
-def _column_chart(chart: Chart, width: float) -> str:
+def _column_chart(chart: Chart, width: float, palette: Palette) -> str:
     height = 124.0
     values = [point.value for point in chart.points if point.value is not None]
     top_value = max(values, default=Decimal(0)) or Decimal(1)
@@ -168,26 +177,32 @@ def _column_chart(chart: Chart, width: float) -> str:
         middle = slot * (index + 0.5)
         base = top + plot_height
         label = fonts.fit(point.label, _SMALL, width=slot - 3)
-        parts.append(_text(middle, base + 10, label, fill=MUTED, anchor="middle", size=_SMALL))
+        parts.append(
+            _text(middle, base + 10, label, fill=palette.muted, anchor="middle", size=_SMALL)
+        )
         if point.note:
             note = fonts.fit(point.note, 6.5, width=slot - 2)
-            parts.append(_text(middle, base + 19, note, fill=MUTED, anchor="middle", size=6.5))
+            parts.append(
+                _text(middle, base + 19, note, fill=palette.muted, anchor="middle", size=6.5)
+            )
         if point.value is None:
-            parts.append(_text(middle, base - 3, "no data", fill=MUTED, anchor="middle", size=6.5))
+            parts.append(
+                _text(middle, base - 3, "no data", fill=palette.muted, anchor="middle", size=6.5)
+            )
             continue
         size = plot_height * max(float(Decimal(point.value) / Decimal(top_value)), 0.0)
         parts.append(
             f'<rect x="{middle - bar / 2:.2f}" y="{base - size:.2f}" width="{bar:.2f}"'
-            f' height="{size:.2f}" fill="{ACCENT}"/>'
+            f' height="{size:.2f}" fill="{palette.accent}"/>'
         )
         text = format_value(point.value, chart.unit)
         if fonts.text_width(text, _LABEL) <= slot or len(chart.points) <= 8:
-            parts.append(_text(middle, base - size - 3.5, text, fill=INK, anchor="middle"))
-    parts.append(_rule(0, top + plot_height, width, top + plot_height, stroke=PALE))
+            parts.append(_text(middle, base - size - 3.5, text, fill=palette.ink, anchor="middle"))
+    parts.append(_rule(0, top + plot_height, width, top + plot_height, stroke=palette.pale))
     return _document(width, height, parts, chart.alt)
 
 
-def _bar_chart(chart: Chart, width: float) -> str:
+def _bar_chart(chart: Chart, width: float, palette: Palette) -> str:
     height = _BAR_STEP * max(len(chart.points), 1) + 2
     label_width = min(
         max(
@@ -206,17 +221,55 @@ def _bar_chart(chart: Chart, width: float) -> str:
     for index, (point, text) in enumerate(zip(chart.points, texts, strict=True)):
         y = _BAR_STEP * index + 3
         label = fonts.fit(point.label, _LABEL, width=label_width - 6)
-        parts.append(_text(0, y + 8.2, label, fill=INK))
+        parts.append(_text(0, y + 8.2, label, fill=palette.ink))
         value = Decimal(point.value or 0)
         size = room * max(float(value / Decimal(top_value)), 0.0)
-        fill = PALE if point.label.startswith("Other") else ACCENT
+        fill = palette.pale if point.label.startswith("Other") else palette.accent
         if size > 0:
             parts.append(
                 f'<rect x="{label_width:.2f}" y="{y:.2f}" width="{max(size, 0.75):.2f}"'
                 f' height="{_BAR_HEIGHT}" fill="{fill}"/>'
             )
-        parts.append(_text(label_width + size + 5, y + 8.2, text, fill=INK))
+        parts.append(_text(label_width + size + 5, y + 8.2, text, fill=palette.ink))
     return _document(width, height, parts, chart.alt)
+
+
+def _heat_map(chart: Chart, width: float, palette: Palette) -> str:
+    """Rows of cells, darker where there is more; cells with a note carry their figure."""
+    names = list(dict.fromkeys(point.row for point in chart.points))
+    columns = list(dict.fromkeys(point.label for point in chart.points))
+    left = max((fonts.text_width(name, _LABEL) for name in names), default=0.0) + 8
+    cell_width = (width - left) / max(len(columns), 1)
+    most = max((point.value for point in chart.points if point.value), default=1)
+    parts = [
+        _text(0, _HEAT_ROW * index + 11, name, fill=palette.ink) for index, name in enumerate(names)
+    ]
+    for point in chart.points:
+        x = left + cell_width * columns.index(point.label)
+        y = _HEAT_ROW * names.index(point.row)
+        share = float(Decimal(point.value or 0) / Decimal(most))
+        opacity = _PALEST_CELL + (1 - _PALEST_CELL) * share
+        fill = f'fill="{palette.accent}" fill-opacity="{opacity:.2f}"'
+        parts.append(
+            f'<rect x="{x:.2f}" y="{y:.2f}" width="{cell_width - 1.5:.2f}"'
+            f' height="{_HEAT_ROW - 1.5:.2f}" '
+            + (fill if share else f'fill="{palette.band}"')
+            + "/>"
+        )
+        if point.note:
+            ink = palette.paper if share > _DARK_CELL else palette.ink
+            middle = x + (cell_width - 1.5) / 2
+            parts.append(
+                _text(middle, y + 10, point.note, fill=ink, anchor="middle", size=_SMALL, bold=True)
+            )
+    base = _HEAT_ROW * len(names) + 9
+    step = max(1, ceil(28 / cell_width))
+    for index in range(0, len(columns), step):
+        x = left + cell_width * (index + 0.5) - 0.75
+        parts.append(
+            _text(x, base, columns[index], fill=palette.muted, anchor="middle", size=_SMALL)
+        )
+    return _document(width, base + 3, parts, chart.alt)
 
 
 def _bar_text(point: Point, unit: Unit) -> str:
@@ -231,12 +284,13 @@ def _grid(
     left: float,
     right: float,
     y_of: _Place,
+    palette: Palette,
 ) -> list[str]:
     parts = []
     for mark, text in zip(marks, texts, strict=True):
         y = y_of(mark)
-        parts.append(_rule(left, y, right, y, stroke=PALE if mark == 0 else RULE))
-        parts.append(_text(left - 5, y + 2.5, text, fill=MUTED, anchor="end", size=_SMALL))
+        parts.append(_rule(left, y, right, y, stroke=palette.pale if mark == 0 else palette.rule))
+        parts.append(_text(left - 5, y + 2.5, text, fill=palette.muted, anchor="end", size=_SMALL))
     return parts
 
 
@@ -263,7 +317,7 @@ def _path(points: Sequence[Point], *, x_of: _Position, y_of: _Place, stroke: str
 
 
 def _missing_days(
-    points: Sequence[Point], *, x_of: _Position, top: float, bottom: float
+    points: Sequence[Point], *, x_of: _Position, top: float, bottom: float, palette: Palette
 ) -> list[str]:
     """A pale band behind each stretch of days without data, so that a gap is not read as a zero."""
     if len(points) < 2:
@@ -280,7 +334,7 @@ def _missing_days(
             right = min(x_of(index - 1) + half, x_of(len(points) - 1))
             parts.append(
                 f'<rect x="{left:.2f}" y="{top:.2f}" width="{right - left:.2f}"'
-                f' height="{bottom - top:.2f}" fill="#f2f4f7"/>'
+                f' height="{bottom - top:.2f}" fill="{palette.band}"/>'
             )
             if right - left > 30:
                 middle = (left + right) / 2
@@ -289,7 +343,7 @@ def _missing_days(
                         middle,
                         bottom - 4,
                         "no data",
-                        fill=MUTED,
+                        fill=palette.muted,
                         anchor="middle",
                         size=6.5,
                     )
@@ -299,12 +353,12 @@ def _missing_days(
 
 
 def _x_labels(
-    points: Sequence[Point], *, x_of: _Position, y: float, left: float, right: float
+    points: Sequence[Point], *, x_of: _Position, y: float, room: float, fill: str
 ) -> list[str]:
     if not points:
         return []
     widest = max(fonts.text_width(point.label, _SMALL) for point in points) + 10
-    step = max(1, ceil(widest * len(points) / max(right - left, 1.0)))
+    step = max(1, ceil(widest * len(points) / max(room, 1.0)))
     parts = []
     for index in range(0, len(points), step):
         parts.append(
@@ -312,7 +366,7 @@ def _x_labels(
                 x_of(index),
                 y,
                 points[index].label,
-                fill=MUTED,
+                fill=fill,
                 anchor="middle",
                 size=_SMALL,
             )
@@ -333,7 +387,7 @@ def _tick_text(value: Decimal, unit: Unit) -> str:
     if value == 0 and unit is not Unit.FRACTION:
         return "0"
     if unit is Unit.USD and value >= 1 and value == int(value):
-        return f"${int(value):,}"
+        return f"${format_value(value, Unit.COUNT)}"
     if unit in (Unit.COUNT, Unit.AVERAGE) and value >= 10_000:
         return format_value(value, Unit.TOKENS)
     return format_value(value, unit)

@@ -119,13 +119,16 @@ def _chart_rows(section: str, chart: Chart) -> Iterator[tuple[Cell, ...]]:
 
 
 def _subject(point: Point) -> str:
-    return "" if point.day is not None else point.label
+    if point.day is not None:
+        return ""
+    return f"{point.row} {point.label}" if point.row else point.label
 
 
 def _table_rows(section: str, table: Table) -> Iterator[tuple[Cell, ...]]:
     for row in (*table.rows, *table.more):
         for position, (column, cell) in enumerate(zip(table.columns, row.cells, strict=True)):
-            if position == 0 or (column.unit is None and cell is None):
+            unit = table.unit(row, position)
+            if position == 0 or (unit is None and cell is None):
                 continue
             is_text = isinstance(cell, str)
             yield _row(
@@ -134,7 +137,7 @@ def _table_rows(section: str, table: Table) -> Iterator[tuple[Cell, ...]]:
                 metric=column.metric,
                 subject=row.subject,
                 value=None if isinstance(cell, str) else cell,
-                unit="" if column.unit is None else column.unit.value,
+                unit="" if unit is None else unit.value,
                 text=str(cell) if is_text else _hidden(cell, is_suppressed=row.is_suppressed),
             )
 

@@ -6,6 +6,9 @@ which figures a report has (sections) or where they stand on a page (templates).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
@@ -46,6 +49,38 @@ _LONG_MONTHS = (
     "November",
     "December",
 )
+# Each style of writing is named by an example of itself.
+NUMBER_STYLES = ("1,234.56", "1.234,56", "1 234,56", "1'234.56", "1234.56")
+DATE_STYLES = ("Mar 1, 2026", "1 Mar 2026", "01.03.2026", "01/03/2026", "2026-03-01")
+_NO_BREAK_SPACE = "\u00a0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextStyle:
+    """How numbers and dates are written, each by an example of the style."""
+
+    numbers: str = NUMBER_STYLES[0]
+    dates: str = DATE_STYLES[0]
+
+    def number(self, text: str) -> str:
+        """A number with commas between thousands and a point, in this style."""
+        group = self.numbers.removesuffix("56")[1:-4].replace(" ", _NO_BREAK_SPACE)
+        point = self.numbers[-3]
+        return text.translate({ord(","): group, ord("."): point})
+
+
+PLAIN = TextStyle()
+_STYLE: ContextVar[TextStyle] = ContextVar("style", default=PLAIN)
+
+
+@contextmanager
+def written_as(style: TextStyle) -> Iterator[None]:
+    """Write numbers and dates in this style meanwhile, like the context of decimal arithmetic."""
+    token = _STYLE.set(style)
+    try:
+        yield
+    finally:
+        _STYLE.reset(token)
 
 
 class Unit(StrEnum):
@@ -186,24 +221,61 @@ def compare(
 
 
 def format_day(day: date) -> str:
-    """``Mar 1, 2026``."""
-    return f"{_MONTHS[day.month - 1]} {day.day}, {day.year}"
+    """``Mar 1, 2026``, or as the style of the report says."""
+    name = _MONTHS[day.month - 1]
+    match _STYLE.get().dates:
+        case "1 Mar 2026":
+            return f"{day.day} {name} {day.year}"
+        case "01.03.2026":
+            return f"{day:%d.%m.}{day.year}"
+        case "01/03/2026":
+            return f"{day:%d/%m/}{day.year}"
+        case "2026-03-01":
+            return day.isoformat()
+        case _:
+            return f"{name} {day.day}, {day.year}"
 
 
 def format_short_day(day: date) -> str:
     """``Mar 1``, for axes and tables inside one period."""
-    return f"{_MONTHS[day.month - 1]} {day.day}"
+    name = _MONTHS[day.month - 1]
+    match _STYLE.get().dates:
+        case "1 Mar 2026":
+            return f"{day.day} {name}"
+        case "01.03.2026":
+            return f"{day:%d.%m.}"
+        case "01/03/2026":
+            return f"{day:%d/%m}"
+        case "2026-03-01":
+            return f"{day:%m-%d}"
+        case _:
+            return f"{name} {day.day}"
+
+
+def format_short_days(first: date, last: date) -> str:
+    """Both ends inclusive, without the year: ``Feb 1–7``."""
+    if first == last:
+        return format_short_day(first)
+    style = _STYLE.get().dates
+    if first.month == last.month and style == DATE_STYLES[0]:
+        return f"{format_short_day(first)}–{last.day}"
+    if first.month == last.month and style == "1 Mar 2026":
+        return f"{first.day}–{format_short_day(last)}"
+    return f"{format_short_day(first)} – {format_short_day(last)}"
 
 
 def format_days(first: date, last: date) -> str:
     """Both ends inclusive: ``Feb 23 – Mar 1, 2026``, ``Jan 15–21, 2026``, ``Mar 1, 2026``."""
     if first == last:
         return format_day(first)
-    if first.year != last.year:
+    style = _STYLE.get().dates
+    if first.year != last.year or style == "2026-03-01":
         return f"{format_day(first)} – {format_day(last)}"
-    if first.month != last.month:
-        return f"{format_short_day(first)} – {format_day(last)}"
-    return f"{format_short_day(first)}–{last.day}, {last.year}"
+    if first.month == last.month and style == DATE_STYLES[0]:
+        return f"{format_short_day(first)}–{last.day}, {last.year}"
+    if first.month == last.month and style == "1 Mar 2026":
+        return f"{first.day}–{format_day(last)}"
+    return f"{format_short_day(first)} – {format_day(last)}"
 
 
 def format_month(day: date) -> str:
@@ -240,12 +312,13 @@ def days_between(first: date, end: date) -> tuple[date, ...]:
 
 
 def _fixed(value: Number, places: int, *, rounding: str = ROUND_HALF_UP) -> str:
-    return f"{Decimal(value).quantize(Decimal(1).scaleb(-places), rounding=rounding):,}"
+    text = f"{Decimal(value).quantize(Decimal(1).scaleb(-places), rounding=rounding):,}"
+    return text if _STYLE.get() is PLAIN else _STYLE.get().number(text)
 
 
 def _money(size: Number) -> str:
     if size != 0 and size < Decimal("0.00005"):
-        return "<$0.0001"
+        return f"<${_fixed(Decimal('0.0001'), 4)}"
     return f"${_fixed(size, 4 if 0 < size < Decimal('0.01') else 2)}"
 
 

@@ -128,8 +128,10 @@ class ReportWindow:
             case Frequency.DAILY:
                 return self.first_day.isoformat()
             case Frequency.WEEKLY:
-                year, week, _ = self.first_day.isocalendar()
-                return f"{year:04d}-W{week:02d}"
+                year, week, weekday = self.first_day.isocalendar()
+                if weekday == 1:
+                    return f"{year:04d}-W{week:02d}"
+                return f"{self.first_day}..{self.last_day}"
             case Frequency.MONTHLY:
                 return f"{self.first_day:%Y-%m}"
 

@@ -18,13 +18,14 @@ def mail_subject(report: Report) -> str:
 
 
 def meta_line(report: Report) -> str:
-    """Zone, as-of and freshness on one line."""
+    """Zone, as-of, freshness, late sources and days without data on one line."""
     header = report.header
     parts = [f"Time zone {header.zone}", f"as of {format_clock(header.as_of, header.zone)}"]
     if header.data_until is not None:
         parts.append(f"data until {format_clock(header.data_until, header.zone)}")
     if header.is_partial:
         parts.append("period still open")
+    parts += header.gaps
     return " · ".join(parts)
 
 

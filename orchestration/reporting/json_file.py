@@ -6,6 +6,7 @@ Belongs here: the shape of the document. Does not belong here: how JSON text is 
 from __future__ import annotations
 
 from orchestration.reporting.documents import Json, to_json
+from orchestration.reporting.formats import Unit
 from orchestration.reporting.model import (
     Block,
     Chart,
@@ -68,7 +69,7 @@ def _block(block: Block) -> Json:
                     {
                         "metric": column.metric,
                         "label": column.label,
-                        "unit": None if column.unit is None else column.unit.value,
+                        "unit": _unit(column.unit),
                     }
                     for column in block.columns
                 ],
@@ -77,6 +78,7 @@ def _block(block: Block) -> Json:
                         "subject": row.subject,
                         "cells": list(row.cells),
                         "is_suppressed": row.is_suppressed,
+                        **({"units": [_unit(unit) for unit in row.units]} if row.units else {}),
                     }
                     for row in (*block.rows, *block.more)
                 ],
@@ -95,6 +97,10 @@ def _block(block: Block) -> Json:
                 "kind": "notes",
                 "notes": [{"term": term, "text": text} for term, text in block.notes],
             }
+
+
+def _unit(unit: Unit | None) -> str | None:
+    return None if unit is None else unit.value
 
 
 def _figure(figure: Figure) -> Json:
@@ -127,7 +133,8 @@ def _chart(chart: Chart) -> Json:
 
 
 def _point(point: Point) -> Json:
-    return {"label": point.label, "date": point.day, "value": point.value}
+    place = {"row": point.row} if point.row else {}
+    return {**place, "label": point.label, "date": point.day, "value": point.value}
 
 
 def _insight(insight: Insight) -> Json:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from orchestration.reporting.brands import PLAIN_BRAND, Brand
 from orchestration.reporting.formats import Change, Number, Unit, format_value
 from orchestration.reporting.scopes import ScopeKind
 
@@ -54,6 +55,8 @@ class Header:
     as_of: datetime
     data_until: datetime | None
     is_partial: bool
+    gaps: tuple[str, ...] = ()
+    brand: Brand = PLAIN_BRAND
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +87,8 @@ class Figures:
 class Point:
     """One place on a chart; a value of None is a gap, not a zero.
 
-    A day on which nothing was reported has ``has_data`` false, whatever its value.
+    A day on which nothing was reported has ``has_data`` false, whatever its value. ``row`` is where
+    a point of a heat map stands, its label the column.
     """
 
     label: str
@@ -92,6 +96,7 @@ class Point:
     day: date | None = None
     note: str = ""
     has_data: bool = True
+    row: str = ""
 
 
 class ChartKind(StrEnum):
@@ -100,6 +105,7 @@ class ChartKind(StrEnum):
     LINE = "line"
     COLUMNS = "columns"
     BARS = "bars"
+    HEAT = "heat"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,20 +135,25 @@ class ChartRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column of a table; without a unit it holds text."""
+    """A column of a table; without a unit it holds text, of a word or two where it is narrow."""
 
     metric: str
     label: str
     unit: Unit | None = None
+    narrow: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableRow:
-    """One subject of a table and its cells, in the order of the columns."""
+    """One subject of a table and its cells, in the order of the columns.
+
+    ``units`` are those of its own cells, where rows of a table differ in them.
+    """
 
     subject: str
     cells: tuple[str | Number | None, ...]
     is_suppressed: bool = False
+    units: tuple[Unit | None, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,14 +171,18 @@ class Table:
 
     def text(self, row: TableRow, position: int) -> str:
         """The cell as shown to people."""
-        column, cell = self.columns[position], row.cells[position]
-        if column.unit is None:
+        unit, cell = self.unit(row, position), row.cells[position]
+        if unit is None:
             return "" if cell is None else str(cell)
         if cell is None and row.is_suppressed:
             return "hidden"
         if isinstance(cell, str):
             return cell
-        return format_value(cell, column.unit)
+        return format_value(cell, unit)
+
+    def unit(self, row: TableRow, position: int) -> Unit | None:
+        """The unit of a cell; None where it holds text."""
+        return row.units[position] if row.units else self.columns[position].unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,9 +221,10 @@ class Empty:
 
 @dataclass(frozen=True, kw_only=True)
 class Notes:
-    """What a careful reader should know about the data."""
+    """Terms and what is to be said of each: a summary, or what a careful reader should know."""
 
     notes: tuple[tuple[str, str], ...]
+    prominent: bool = False
 
 
 Block = Figures | ChartRow | Table | Insights | Sentences | Empty | Notes

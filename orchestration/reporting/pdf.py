@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,10 +18,7 @@ from typing import Any
 import typst
 
 from orchestration.reporting import charts, fonts
-from orchestration.reporting.formats import (
-    plural,
-    shorten,
-)
+from orchestration.reporting.formats import plural, shorten, written_as
 from orchestration.reporting.headlines import footer_line, meta_line
 from orchestration.reporting.model import (
     Block,
@@ -36,8 +33,12 @@ from orchestration.reporting.model import (
     Sentences,
     Table,
 )
+from orchestration.reporting.palette import Palette
 
 _TEMPLATE = Path(__file__).with_name("templates") / "report.typ"
+_PICTURE = _TEMPLATE.with_name("picture.typ")
+# 510 points become 1,133 pixels, shown at 567 or less.
+_PICTURE_PPI = 160.0
 _LONGEST_NAME = 64
 _LONGEST_TEXT = 400
 # A word longer than this gets places where a line may break, or it would run over its column.
@@ -50,6 +51,7 @@ class PdfRenderer:
     """Compiles reports; the first costs a moment more than those after it."""
 
     _compiler: typst.Compiler
+    _pictures: typst.Compiler
 
     def render(self, report: Report) -> bytes:
         """The PDF of a report. Its date is the report's as-of time, so it never depends on the
@@ -57,13 +59,27 @@ class PdfRenderer:
         """
         pdf = self._compiler.compile(
             format="pdf",
-            sys_inputs={"report": json.dumps(printable(report), ensure_ascii=False)},
+            sys_inputs={"report": self._input(report)},
             pdf_standards="ua-1",
             timestamp=int(report.header.as_of.timestamp()),
         )
         if not isinstance(pdf, bytes):
             raise TypeError("the PDF compiler gave no document")
         return pdf
+
+    def picture(self, svg: str, *, width: float, paper: str) -> bytes:
+        """A drawing as a PNG, sharp on screens of twice the usual density."""
+        drawing = {"svg": svg, "width": width, "paper": paper, "fonts": list(fonts.FAMILIES)}
+        png = self._pictures.compile(
+            format="png", ppi=_PICTURE_PPI, sys_inputs={"drawing": json.dumps(drawing)}
+        )
+        if not isinstance(png, bytes):
+            raise TypeError("the compiler gave no picture")
+        return png
+
+    def _input(self, report: Report) -> str:
+        with written_as(report.header.brand.style):
+            return json.dumps(printable(report), ensure_ascii=False)
 
 
 @contextmanager
@@ -85,12 +101,16 @@ def renderer_with(font_folder: Path) -> PdfRenderer:
         include_embedded_fonts=False,
         font_paths=[font_folder],
     )
-    return PdfRenderer(typst.Compiler(_TEMPLATE, root=_TEMPLATE.parent, font_paths=faces))
+    return PdfRenderer(
+        typst.Compiler(_TEMPLATE, root=_TEMPLATE.parent, font_paths=faces),
+        typst.Compiler(_PICTURE, root=_PICTURE.parent, font_paths=faces),
+    )
 
 
 def printable(report: Report) -> dict[str, Any]:
     """What the template reads: final texts, cut to their place and limited to the fonts."""
     header = report.header
+    palette = header.brand.on_paper
     moment = header.as_of.astimezone(UTC)
     return {
         "title": header.title,
@@ -109,19 +129,23 @@ def printable(report: Report) -> dict[str, Any]:
             "minute": moment.minute,
             "second": moment.second,
         },
-        "colors": charts.COLORS,
+        "colors": asdict(palette),
+        "brand": {
+            "name": _shown(shorten(header.brand.name, 60)),
+            "logo": "" if header.brand.logo is None else header.brand.logo.svg,
+        },
         "fonts": list(fonts.FAMILIES),
         "sections": [
             {
                 "title": section.title,
-                "blocks": [_block(block) for block in section.blocks],
+                "blocks": [_block(block, palette) for block in section.blocks],
             }
             for section in report.sections
         ],
     }
 
 
-def _block(block: Block) -> dict[str, Any]:
+def _block(block: Block, palette: Palette) -> dict[str, Any]:
     match block:
         case Figures():
             return {
@@ -131,7 +155,7 @@ def _block(block: Block) -> dict[str, Any]:
         case ChartRow():
             return {
                 "kind": "charts",
-                "charts": [_chart(chart) for chart in block.charts],
+                "charts": [_chart(chart, palette) for chart in block.charts],
             }
         case Table():
             return _table(block)
@@ -165,6 +189,7 @@ def _block(block: Block) -> dict[str, Any]:
         case Notes():
             return {
                 "kind": "notes",
+                "prominent": block.prominent,
                 "notes": [[_shown(term), _wrappable(text)] for term, text in block.notes],
             }
 
@@ -186,11 +211,11 @@ def _figure(figure: Figure) -> dict[str, Any]:
     }
 
 
-def _chart(chart: Chart) -> dict[str, Any]:
+def _chart(chart: Chart, palette: Palette) -> dict[str, Any]:
     return {
         "title": chart.title,
         "caption": _shown(chart.caption),
-        "svg": charts.draw(charts.displayable(chart)),
+        "svg": charts.draw(charts.displayable(chart), palette),
         "width": charts.WIDE if chart.wide else charts.HALF,
         "alt": _shown(chart.alt),
     }
@@ -205,7 +230,7 @@ def _table(table: Table) -> dict[str, Any]:
             {
                 "label": column.label,
                 "is-text": column.unit is None,
-                "share": 2 if position == 0 else 1,
+                "share": 0 if column.narrow else 2 if position == 0 else 1,
             }
             for position, column in enumerate(table.columns)
         ],

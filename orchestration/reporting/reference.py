@@ -1,16 +1,20 @@
 """Reference data that reports read: which way a metric is better, and how many values or tenants
-a figure needs to be shown.
+a figure needs to be shown; and how the deployment wants its reports to look.
 
-Belongs here: reading those seeds. Does not belong here: their values, and figures of any kind.
+Belongs here: reading those seeds, once. Does not belong here: their values, and figures of any
+kind.
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import cache
+from pathlib import Path
 
+from orchestration.reporting.brands import NO_BRANDS, Brands, read_brands
 from orchestration.settings import PROJECT_ROOT
 
 _SEEDS = PROJECT_ROOT / "seeds" / "reference"
@@ -24,15 +28,26 @@ class Reference:
     p95_minimum: int
     p99_minimum: int
     minimum_tenants: int
+    monthly_cost_level_usd: Decimal
+    brands: Brands = NO_BRANDS
 
     def polarity(self, metric: str) -> bool | None:
         """True when more is better, False when less is, None when neither or unknown."""
         return self.higher_is_better.get(metric)
 
 
+def read_reference(config: Path | None = None) -> Reference:
+    """The reference data of this installation, and the brands in the folder of a deployment.
+
+    Raises:
+        UserError: the brands cannot be used; the message names file, key, value and fix.
+    """
+    seeds = _read_seeds()
+    return seeds if config is None else replace(seeds, brands=read_brands(config))
+
+
 @cache
-def read_reference() -> Reference:
-    """The reference data of this installation."""
+def _read_seeds() -> Reference:
     with (_SEEDS / "metric_catalogue.csv").open(encoding="utf-8", newline="") as file:
         polarity = {
             row["metric_key"]: row["higher_is_better"] == "true"
@@ -46,4 +61,5 @@ def read_reference() -> Reference:
         p95_minimum=int(settings["p95_min_observations"]),
         p99_minimum=int(settings["p99_min_observations"]),
         minimum_tenants=int(settings["suppression_min_tenants"]),
+        monthly_cost_level_usd=Decimal(settings["monthly_cost_level_usd"]),
     )

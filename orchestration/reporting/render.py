@@ -45,7 +45,10 @@ _WRITERS: Mapping[str, tuple[str, _Writer]] = {
     "csv": ("csv", lambda report, _: render_csv(report).encode()),
     "json": ("json", lambda report, _: render_json(report).encode()),
     "html": ("html", lambda report, _: render_page(report).encode()),
-    "mail": ("mail.json", lambda report, _: write_bodies(render_mail(report)).encode()),
+    "mail": (
+        "mail.json",
+        lambda report, renderer: write_bodies(render_mail(report, renderer)).encode(),
+    ),
 }
 FORMATS = ("pdf", "csv", "json", "html")
 

@@ -25,6 +25,7 @@ from orchestration.delivery.outbox import (
     ReportKey,
 )
 from orchestration.delivery.subscriptions import Subscription, read_subscriptions
+from orchestration.errors import UserError
 from orchestration.reporting.due import due_periods
 from orchestration.reporting.gather import (
     Publication,
@@ -40,7 +41,7 @@ from orchestration.reporting.pdf import pdf_renderer
 from orchestration.reporting.periods import Window, parse_period
 from orchestration.reporting.progress import ReportProgress, log_progress
 from orchestration.reporting.query import Published, read_published
-from orchestration.reporting.reference import read_reference
+from orchestration.reporting.reference import Reference, read_reference
 from orchestration.reporting.render import render_all, render_report
 from orchestration.reporting.scopes import Scope, ScopeKind, resolve_scope
 from orchestration.settings import Settings
@@ -148,22 +149,40 @@ def make_report(
     as_of: datetime | None,
     formats: Sequence[str],
     folder: Path,
+    period: str | None = None,
 ) -> list[Path]:
-    """Make one report now, for the last complete period before the as-of time; returns its files.
+    """Make one report now and return its files. Nothing is recorded and nothing is sent.
 
-    Without an as-of time it is the published state's own. Nothing is recorded and nothing is sent.
+    It covers the period, or the last complete one before the as-of time. Without an as-of time
+    that is the published state's own.
+
+    Raises:
+        UserError: a report of this frequency does not cover such a period.
     """
     with read_published(settings) as published:
         publication = read_publication(published)
         scope = resolve_scope(published, scope_text, source=source)
+        reference = read_reference(settings.config)
+        window = _window(
+            frequency,
+            period=period,
+            as_of=as_of or publication.as_of,
+            time_zone=scope.time_zone or settings.time_zone,
+        )
         rows = _standard_rows(
-            published, scope=scope, frequency=frequency, publication=publication, as_of=as_of
-        ) or _window_rows(
             published,
             scope=scope,
             frequency=frequency,
-            time_zone=scope.time_zone or settings.time_zone,
-            publication=replace(publication, as_of=as_of or publication.as_of),
+            window=window,
+            publication=publication,
+            reference=reference,
+        ) or gather_window(
+            published,
+            scope=scope,
+            window=window,
+            frequency=frequency,
+            publication=replace(publication, as_of=window.as_of),
+            reference=reference,
         )
     with pdf_renderer() as renderer:
         files = render_report(rows, folder=folder, formats=formats, renderer=renderer)
@@ -182,14 +201,16 @@ def report_key(window: ReportWindow) -> ReportKey:
 
 
 def last_complete_period(frequency: Frequency, today: date) -> str:
-    """The text of the last period that was over when this day began."""
+    """The text of the last period that was over when this day began.
+
+    A week is the last seven days (D-48); on a Monday that is the ISO week.
+    """
+    yesterday = today - timedelta(days=1)
     match frequency:
         case Frequency.DAILY:
-            yesterday = (today - timedelta(days=1)).isoformat()
             return f"{yesterday}..{yesterday}"
         case Frequency.WEEKLY:
-            year, week, _ = (today - timedelta(days=7)).isocalendar()
-            return f"{year:04d}-W{week:02d}"
+            return f"{today - timedelta(days=7)}..{yesterday}"
         case Frequency.MONTHLY:
             last_of_month = today.replace(day=1) - timedelta(days=1)
             return f"{last_of_month:%Y-%m}"
@@ -200,45 +221,39 @@ def _standard_rows(
     *,
     scope: Scope,
     frequency: Frequency,
+    window: Window,
     publication: Publication,
-    as_of: datetime | None,
+    reference: Reference,
 ) -> ReportRows | None:
     """The rows of the due report, when the one asked for is that one: then both are the same."""
-    if as_of not in (None, publication.as_of):
+    if window.as_of != publication.as_of:
         return None
-    wanted = (scope.kind, scope.id or "", scope.source_name, frequency)
+    wanted = (scope.kind, scope.id or "", scope.source_name, frequency, window.first_day)
     windows = [
         one
         for one in standard_windows(published)
-        if (one.scope.kind, one.scope.id, one.scope.source_name, one.frequency) == wanted
+        if (one.scope.kind, one.scope.id, one.scope.source_name, one.frequency, one.first_day)
+        == wanted
     ]
-    gathered = gather_standard(
-        published, windows, publication=publication, reference=read_reference()
-    )
+    gathered = gather_standard(published, windows, publication=publication, reference=reference)
     return next(gathered, None)
 
 
-def _window_rows(
-    published: Published,
-    *,
-    scope: Scope,
-    frequency: Frequency,
-    time_zone: str,
-    publication: Publication,
-) -> ReportRows:
-    return gather_window(
-        published,
-        scope=scope,
-        window=_window(frequency, as_of=publication.as_of, time_zone=time_zone),
-        frequency=frequency,
-        publication=publication,
-        reference=read_reference(),
-    )
-
-
-def _window(frequency: Frequency, *, as_of: datetime, time_zone: str) -> Window:
+def _window(frequency: Frequency, *, period: str | None, as_of: datetime, time_zone: str) -> Window:
     today = as_of.astimezone(ZoneInfo(time_zone)).date()
-    return parse_period(last_complete_period(frequency, today), as_of=as_of, time_zone=time_zone)
+    text = period or last_complete_period(frequency, today)
+    window = parse_period(text, as_of=as_of, time_zone=time_zone)
+    wanted, example, fits = {
+        Frequency.DAILY: ("one day", "2026-03-01..2026-03-01", window.period_days == 1),
+        Frequency.WEEKLY: ("seven days", "2026-W09", window.period_days == 7),
+        Frequency.MONTHLY: ("a calendar month", "2026-02", window.unit == "month"),
+    }[frequency]
+    if not fits:
+        raise UserError(
+            f"--period {text!r} has {window.period_days} days; a {frequency} report covers"
+            f" {wanted}, such as {example}"
+        )
+    return window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -360,7 +375,7 @@ def _make(
         return
     held = [one for one in due if one.asked is None]
     asked = [(one, one.asked) for one in due if one.asked is not None]
-    reference = read_reference()
+    reference = read_reference(settings.config)
     jobs = chain(
         gather_standard(
             published,

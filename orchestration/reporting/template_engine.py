@@ -23,6 +23,7 @@ from orchestration.reporting.model import (
     Sentences,
     Table,
 )
+from orchestration.reporting.palette import VARIABLES
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -54,4 +55,4 @@ def environment() -> Environment:
 
 def _svg(chart: Chart) -> Markup:
     # Every text inside was escaped when it was drawn.
-    return Markup(charts.draw(chart))
+    return Markup(charts.draw(chart, VARIABLES))

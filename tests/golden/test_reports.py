@@ -10,7 +10,7 @@ from tests.golden import report_files
 
 _NAMES = [
     f"{case}.{kind}"
-    for case in ("platform-monthly", "publisher-weekly", "tenant-weekly")
+    for case in report_files.CASES
     for kind in ("csv", "json", "mail.txt", "pdf.txt")
 ]
 

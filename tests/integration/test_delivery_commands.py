@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+from email import policy
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,53 @@ def test_report_prints_the_paths_of_the_files_it_wrote(tmp_path: Path) -> None:
     stem = "weekly/2026-W09/tenant-acme/agentmart-weekly-tenant-acme-2026-W09"
     assert done.stdout.splitlines() == [f"{out}/{stem}.csv", f"{out}/{stem}.html"]
     assert (done.exit_code, done.stderr) == (0, "")
+
+
+def test_a_preview_writes_every_format_and_the_mail_and_sends_nothing(tmp_path: Path) -> None:
+    publish_reports(tmp_path / "home")
+    out = tmp_path / "out"
+
+    done = agentmart(
+        *("report", "weekly", "--scope", "tenant:acme", "--preview", "--out", str(out)),
+        home=tmp_path / "home",
+        environ={"AGENTMART_SMTP_HOST": "127.0.0.1", "AGENTMART_SMTP_PORT": "9"},
+    )
+
+    stem = f"{out}/weekly/2026-W09/tenant-acme/agentmart-weekly-tenant-acme-2026-W09"
+    assert done.stdout.splitlines() == [
+        f"{stem}.{suffix}"
+        for suffix in ("pdf", "csv", "json", "html", "eml", "mail.txt", "mail.html")
+    ]
+    assert (done.exit_code, done.stderr) == (0, "")
+    message = email.message_from_bytes(Path(f"{stem}.eml").read_bytes(), policy=policy.default)
+    assert [part.get_filename() for part in message.iter_attachments()] == [
+        "agentmart-weekly-tenant-acme-2026-W09.pdf",
+        "agentmart-weekly-tenant-acme-2026-W09.csv",
+    ]
+    page = Path(f"{stem}.mail.html").read_text(encoding="utf-8")
+    assert 'src="data:image/png;base64,' in page
+    assert "%ATTACHMENTS%" not in page
+    assert "cid:" not in page
+
+
+def test_a_week_is_the_last_seven_days_and_the_iso_week_on_request(tmp_path: Path) -> None:
+    publish_reports(tmp_path / "home")
+
+    def made(*arguments: str) -> str:
+        done = agentmart(
+            *("report", "weekly", "--as-of", "2026-03-05", "--format", "csv"),
+            *("--out", str(tmp_path / "out"), *arguments),
+            home=tmp_path / "home",
+        )
+        return done.stdout.rpartition("agentmart-")[2].strip() or done.stderr
+
+    # 5 March 2026 is a Thursday: the seven days end with Wednesday.
+    assert made() == "weekly-platform-2026-02-26..2026-03-04.csv"
+    assert made("--period", "2026-W09") == "weekly-platform-2026-W09.csv"
+    assert made("--period", "2026-02") == (
+        "agentmart: --period '2026-02' has 28 days; a weekly report covers seven days, such as"
+        " 2026-W09\n"
+    )
 
 
 def test_report_names_an_unknown_format_and_what_is_allowed(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ REFERENCE = Reference(
     p95_minimum=20,
     p99_minimum=100,
     minimum_tenants=3,
+    monthly_cost_level_usd=Decimal(150),
 )
 
 

@@ -18,12 +18,14 @@ from orchestration.reporting.model import (
     Column,
     Empty,
     Figures,
+    Frequency,
     Point,
     Section,
     Sentences,
     Table,
 )
 from orchestration.reporting.sections.common import (
+    ROWS_ON_PAPER,
     Measure,
     bars_alt,
     descending,
@@ -37,6 +39,7 @@ from orchestration.reporting.sections.common import (
 )
 
 _BARS = 10
+_DIGEST_ROWS = 8
 _RELIABLE_ANSWERS = 20
 
 _COLUMNS = (
@@ -57,13 +60,21 @@ def agents(rows: ReportRows) -> Section:
     if not found:
         reason = f"No agent was used in this {period_noun(rows)}."
         return Section(key="agents", title="Agents", blocks=(Empty(reason=reason),))
+    # A digest is for a glance; the week's report has the rest.
+    is_digest = rows.window.frequency is Frequency.DAILY
     blocks: list[Block] = []
     sentences = _answers(found)
     if sentences:
         blocks.append(Sentences(sentences=sentences))
-    blocks.append(_comparison(found, minimum_tenants=rows.reference.minimum_tenants))
+    blocks.append(
+        _comparison(
+            found,
+            minimum_tenants=rows.reference.minimum_tenants,
+            limit=_DIGEST_ROWS if is_digest else ROWS_ON_PAPER,
+        )
+    )
     tokens = _tokens_by_agent(rows, found)
-    if tokens.points:
+    if tokens.points and not is_digest:
         blocks.append(ChartRow(charts=(tokens,)))
     blocks.extend(_response_times(rows))
     return Section(key="agents", title="Agents", blocks=tuple(blocks))
@@ -101,6 +112,8 @@ def _answers(found: Sequence[MartRow]) -> tuple[str, ...]:
         rate = format_value(failing.number("message_error_rate"), Unit.FRACTION)
         answers = format_value(failing.number("agent_messages"), Unit.COUNT)
         sentences.append(f"Most errors: {agent_label(failing)}, {rate} of {answers} answers.")
+    elif reliable:
+        sentences.append("Most errors: none, every agent answered without an error.")
     return tuple(sentences)
 
 
@@ -113,7 +126,7 @@ def _largest(found: Sequence[MartRow], column: str) -> MartRow | None:
     )
 
 
-def _comparison(found: Sequence[MartRow], *, minimum_tenants: int) -> Table:
+def _comparison(found: Sequence[MartRow], *, minimum_tenants: int, limit: int) -> Table:
     hidden = hidden_count(found)
     caption = "By sessions, then messages."
     if hidden:
@@ -126,6 +139,7 @@ def _comparison(found: Sequence[MartRow], *, minimum_tenants: int) -> Table:
         cells=_cells,
         noun="agents",
         caption=caption,
+        limit=limit,
     )
 
 

@@ -7,7 +7,7 @@ Belongs here: helpers without an opinion. Does not belong here: the choice of an
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from orchestration.reporting.formats import (
@@ -19,9 +19,19 @@ from orchestration.reporting.formats import (
     format_value,
 )
 from orchestration.reporting.gather import MartRow, ReportRows
-from orchestration.reporting.model import Column, Figure, Frequency, Point, Table, TableRow
+from orchestration.reporting.model import (
+    Chart,
+    ChartRow,
+    Column,
+    Figure,
+    Frequency,
+    Point,
+    Table,
+    TableRow,
+)
 
-_ROWS_ON_PAPER = 40
+ROWS_ON_PAPER = 40
+_SEVERITIES = ("critical", "warning", "info")
 
 PERIOD_NOUNS = {Frequency.DAILY: "day", Frequency.WEEKLY: "week", Frequency.MONTHLY: "month"}
 
@@ -81,13 +91,13 @@ def percentile(rows: ReportRows, measure: Measure, *, count_column: str, minimum
     """A percentile with its number of values; hidden when there are too few (X-03)."""
     count = rows.summary(measure.mart).count(count_column)
     if count >= minimum:
-        return figure(rows, measure, note=f"n = {count:,}")
+        return figure(rows, measure, note=f"n = {format_value(count, Unit.COUNT)}")
     return Figure(
         metric=measure.key,
         label=measure.label,
         value=None,
         unit=measure.unit,
-        note=f"n = {count:,}, shown from {minimum} on",
+        note=f"n = {format_value(count, Unit.COUNT)}, shown from {minimum} on",
     )
 
 
@@ -155,7 +165,7 @@ def table_of(
     cells: Callable[[MartRow], tuple[str | Number | None, ...]],
     noun: str,
     caption: str = "",
-    limit: int = _ROWS_ON_PAPER,
+    limit: int = ROWS_ON_PAPER,
 ) -> Table:
     """A table of the rows in their order, as many as paper bears; the data files have all."""
     lines = tuple(
@@ -169,11 +179,36 @@ def table_of(
     shown, more = lines[:limit], lines[limit:]
     if more:
         caption = (
-            f"{caption} The first {len(shown)} of {len(lines):,} {noun}; all are in the CSV file."
+            f"{caption} The first {len(shown)} of {format_value(len(lines), Unit.COUNT)} {noun};"
+            " all are in the CSV file."
         )
     return Table(
         title=title, columns=tuple(columns), rows=shown, more=more, caption=caption.strip()
     )
+
+
+def gravity(row: MartRow) -> tuple[int, str, str]:
+    """A sort key that puts the gravest finding first."""
+    severity = row.text("severity")
+    rank = _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES)
+    return rank, row.text("rule_id"), row.text("subject_id")
+
+
+def in_rows(charts: Sequence[Chart]) -> list[ChartRow]:
+    """Two half charts to a row; a wide one, and one without a partner, has a row of its own."""
+    rows: list[ChartRow] = []
+    waiting: Chart | None = None
+    for chart in charts:
+        if chart.wide:
+            rows.append(ChartRow(charts=(chart,)))
+        elif waiting is None:
+            waiting = chart
+        else:
+            rows.append(ChartRow(charts=(waiting, chart)))
+            waiting = None
+    if waiting is not None:
+        rows.append(ChartRow(charts=(replace(waiting, wide=True),)))
+    return rows
 
 
 def hidden_count(rows: Sequence[MartRow]) -> int:

@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 
-from orchestration.reporting.formats import Number, Unit, format_short_day
+from orchestration.reporting.formats import Number, Unit, format_short_day, format_short_days
 from orchestration.reporting.gather import MartRow, ReportRows
 from orchestration.reporting.model import (
     Block,
     Chart,
     ChartKind,
-    ChartRow,
     Column,
     Empty,
     Figure,
@@ -33,6 +32,7 @@ from orchestration.reporting.sections.common import (
     descending,
     figures,
     hidden_count,
+    in_rows,
     period_noun,
     series_alt,
     share,
@@ -91,16 +91,14 @@ def cost(rows: ReportRows) -> Section:
         if chart is not None
     ]
     if usage.number("cost_usd"):
-        blocks.extend(
-            ChartRow(charts=tuple(charts[at : at + 2])) for at in range(0, len(charts), 2)
-        )
+        blocks.extend(in_rows(charts))
     else:
         blocks.append(
             Empty(reason="Nothing that was used has a price, so there is no cost to show.")
         )
     blocks.append(Figures(figures=(*figures(rows, *_TOKEN_FIGURES), *_projection(rows, usage))))
     models = sorted(rows.rows("usage_by_model"), key=_model_order)
-    if models:
+    if models and rows.window.frequency is not Frequency.DAILY:
         blocks.append(_models(usage, models))
     return _section(*blocks)
 
@@ -195,10 +193,9 @@ def _weeks(days: Sequence[MartRow]) -> tuple[Point, ...]:
         span = days[start : start + 7]
         first, last = span[0].day("date_day"), span[-1].day("date_day")
         known = [Decimal(value) for row in span if (value := row.number("cost_usd")) is not None]
-        label = format_short_day(first)
         points.append(
             Point(
-                label=label if first == last else f"{label}–{last.day}",
+                label=format_short_days(first, last),
                 value=sum(known, Decimal(0)) if known else None,
                 day=first,
                 note="" if last - first == timedelta(days=6) else f"{len(span)} days",

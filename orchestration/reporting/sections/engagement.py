@@ -25,6 +25,8 @@ from orchestration.reporting.sections.common import (
     series_alt,
 )
 
+_BUSIEST = 3
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _FIGURES = (
     Measure(mart="usage_summary", column="active_users", label="Active users", unit=Unit.COUNT),
     Measure(mart="usage_summary", column="wau", label="Active in 7 days", unit=Unit.COUNT),
@@ -67,6 +69,7 @@ def engagement(rows: ReportRows) -> Section:
     days = rows.rows("usage_daily")
     if len(days) > 1:
         blocks.append(ChartRow(charts=(_users(days), _messages(days))))
+    blocks.extend(_busy_hours(rows))
     if usage.count("sessions"):
         blocks.append(ChartRow(charts=(_durations(rows, usage), _lengths(rows, usage))))
     else:
@@ -102,6 +105,46 @@ def _messages(days: tuple[MartRow, ...]) -> Chart:
         points=points,
         alt=series_alt("Agent messages per day", points, unit=Unit.COUNT),
     )
+
+
+def _busy_hours(rows: ReportRows) -> list[Block]:
+    """Weekday by hour, and the three busiest hours of the week (DI-080)."""
+    counts = {
+        (row.count("iso_weekday"), row.count("hour_of_day")): row.count("agent_messages")
+        for row in rows.rows("usage_by_weekday_hour")
+    }
+    if not counts:
+        return []
+    busiest = sorted(counts, key=lambda place: (-counts[place], place))[:_BUSIEST]
+    points = tuple(
+        Point(
+            row=name,
+            label=f"{hour:02d}",
+            value=counts.get((weekday, hour), 0),
+            note=format_value(counts[weekday, hour], Unit.TOKENS)
+            if (weekday, hour) in busiest
+            else "",
+        )
+        for weekday, name in enumerate(_WEEKDAYS, start=1)
+        for hour in range(24)
+    )
+    named = ", ".join(
+        f"{_WEEKDAYS[weekday - 1]} {hour:02d}:00"
+        f" ({format_value(counts[weekday, hour], Unit.COUNT)})"
+        for weekday, hour in busiest
+    )
+    title = "Agent messages by weekday and hour"
+    chart = Chart(
+        kind=ChartKind.HEAT,
+        metric="agent_messages",
+        title=title,
+        caption=f"Local time. Busiest: {named}",
+        unit=Unit.COUNT,
+        points=points,
+        wide=True,
+        alt=f"{title}. Busiest: {named}.",
+    )
+    return [ChartRow(charts=(chart,))]
 
 
 def _durations(rows: ReportRows, usage: MartRow) -> Chart:

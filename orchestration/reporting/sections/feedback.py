@@ -63,7 +63,7 @@ def _chart(agent_type: MartRow, bands: Sequence[MartRow]) -> Chart:
         Point(
             label=_band_label(row),
             value=row.number("avg_rating"),
-            note=f"n = {row.count('feedback_count'):,}",
+            note=f"n = {format_value(row.count('feedback_count'), Unit.COUNT)}",
         )
         for row in bands
     )
@@ -75,6 +75,7 @@ def _chart(agent_type: MartRow, bands: Sequence[MartRow]) -> Chart:
         caption=f"{type_label(agent_type)}, the type with most ratings",
         unit=Unit.RATING,
         points=points,
+        wide=True,
         alt=bars_alt(title, points, unit=Unit.RATING),
     )
 
@@ -118,7 +119,8 @@ def _with_count(row: MartRow) -> str | None:
     rating, count = row.number("avg_rating"), row.count("feedback_count")
     if rating is None:
         return "–"
-    return f"{format_value(rating, Unit.RATING)} (n = {count:,})"
+    counted = format_value(count, Unit.COUNT)
+    return f"{format_value(rating, Unit.RATING)} (n = {counted})"
 
 
 def _band_label(row: MartRow) -> str:

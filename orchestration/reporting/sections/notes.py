@@ -5,24 +5,41 @@ Belongs here: window, freshness, what was left out and why. Does not belong here
 
 from __future__ import annotations
 
+from datetime import date, datetime, timedelta
+
 from orchestration.reporting.formats import (
     Unit,
     format_clock,
+    format_days,
     format_short_day,
     format_value,
     plural,
 )
-from orchestration.reporting.gather import ReportRows
+from orchestration.reporting.gather import RESTATEMENTS, MartRow, ReportRows
 from orchestration.reporting.model import Frequency, Notes, Section
 from orchestration.reporting.scopes import ScopeKind
 from orchestration.reporting.sections.common import hidden_count, period_noun
 
 _NAMED_DAYS = 10
+# Come when they come: a day without any says nothing.
+_RARE_STREAMS = ("provider_bills", "deployments")
+# What is said of earlier reports, by its summary and metric.
+_RESTATED = {
+    ("revenue_summary", "net_usd"): ("net revenue", Unit.USD),
+    ("usage_summary", "agent_messages"): ("agent messages", Unit.COUNT),
+    ("usage_summary", "avg_dau"): ("daily active users", Unit.AVERAGE),
+    ("usage_summary", "cost_usd"): ("model cost", Unit.USD),
+    ("usage_summary", "message_error_rate"): ("error rate", Unit.FRACTION),
+    ("usage_summary", "sessions"): ("sessions", Unit.COUNT),
+    ("usage_summary", "total_tokens"): ("tokens", Unit.TOKENS),
+    ("value_summary", "resolution_rate"): ("resolved without a human", Unit.FRACTION),
+}
 _BREAKDOWNS_WITH_HIDDEN_CELLS = (
     "usage_by_agent",
     "usage_by_model",
     "usage_by_provider",
     "tool_usage",
+    "tasks_by_steps",
     "compliance_by_agent_type",
     "feedback_by_agent_type",
 )
@@ -30,8 +47,35 @@ _BREAKDOWNS_WITH_HIDDEN_CELLS = (
 
 def data_notes(rows: ReportRows) -> Section:
     """The last section of every report."""
-    entries = [*_about_window(rows), *_about_gaps(rows)]
+    entries = [*_about_window(rows), *_about_changes(rows), *_about_gaps(rows)]
     return Section(key="notes", title="About these figures", blocks=(Notes(notes=tuple(entries)),))
+
+
+def gaps(rows: ReportRows) -> tuple[str, ...]:
+    """What the head of a report says of days and sources that are missing."""
+    quiet, late = _quiet_days(rows), _late_streams(rows)
+    texts = []
+    if quiet and rows.summary("usage_summary").count("messages"):
+        texts.append(f"{plural(len(quiet), 'day')} without data")
+    if late:
+        texts.append(f"late: {', '.join(name for name, _ in late)}")
+    return tuple(texts)
+
+
+def _quiet_days(rows: ReportRows) -> list[date]:
+    return sorted(
+        row.day("date_day") for row in rows.rows("usage_daily") if not row.flag("has_data")
+    )
+
+
+def _late_streams(rows: ReportRows) -> list[tuple[str, datetime]]:
+    """Streams that bring events all the time and brought none of the last day."""
+    last_day = rows.window.end_at - timedelta(days=1)
+    return [
+        (name, seen)
+        for name, seen in sorted(rows.publication.streams.items())
+        if seen < last_day and name not in _RARE_STREAMS
+    ]
 
 
 def _about_window(rows: ReportRows) -> list[tuple[str, str]]:
@@ -67,12 +111,54 @@ def _about_window(rows: ReportRows) -> list[tuple[str, str]]:
     return entries
 
 
+def _about_changes(rows: ReportRows) -> list[tuple[str, str]]:
+    """Figures of earlier reports of this kind that changed since they were published (D-63)."""
+    window = rows.window
+    days = (window.end_day - window.first_day).days
+    latest: dict[tuple[date, tuple[str, str]], list[MartRow]] = {}
+    for row in rows.rows(RESTATEMENTS):
+        first, end = row.day("start_local"), row.day("end_local")
+        is_month = first.day == 1 and end.day == 1
+        same_kind = (
+            is_month if window.frequency is Frequency.MONTHLY else (end - first).days == days
+        )
+        figure = (row.text("dataset").rpartition(".")[2], row.text("metric_key"))
+        if same_kind and end <= window.first_day and figure in _RESTATED:
+            latest.setdefault((first, figure), []).append(row)
+    spans: dict[date, list[str]] = {}
+    ends: dict[date, date] = {}
+    for (first, figure), changes in sorted(latest.items()):
+        label, unit = _RESTATED[figure]
+        before = format_value(changes[0].number("before_value"), unit)
+        after = format_value(changes[-1].number("after_value"), unit)
+        spans.setdefault(first, []).append(f"{label} {before} → {after}")
+        ends[first] = changes[0].day("end_local") - timedelta(days=1)
+    return [
+        (
+            "Changed since reported",
+            f"{format_days(first, ends[first])}: {'; '.join(texts)}.",
+        )
+        for first, texts in spans.items()
+    ]
+
+
 def _about_gaps(rows: ReportRows) -> list[tuple[str, str]]:
     usage = rows.summary("usage_summary")
     entries = []
-    quiet = [row.day("date_day") for row in rows.rows("usage_daily") if not row.flag("has_data")]
+    late = [
+        f"{name} (last event {format_clock(seen, rows.window.time_zone)})"
+        for name, seen in _late_streams(rows)
+    ]
+    if late:
+        entries.append(
+            (
+                "Late sources",
+                f"No event of the last day yet: {', '.join(late)}. Its figures may rise.",
+            )
+        )
+    quiet = _quiet_days(rows)
     if quiet and usage.count("messages"):
-        named = ", ".join(format_short_day(day) for day in sorted(quiet)[:_NAMED_DAYS])
+        named = ", ".join(format_short_day(day) for day in quiet[:_NAMED_DAYS])
         more = f" and {len(quiet) - _NAMED_DAYS} more" if len(quiet) > _NAMED_DAYS else ""
         entries.append(("Days without data", f"{named}{more}. Their counts are 0."))
     anonymous = usage.count("anonymous_messages")

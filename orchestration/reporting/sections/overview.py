@@ -29,10 +29,15 @@ from orchestration.reporting.model import (
     Sentences,
 )
 from orchestration.reporting.scopes import ScopeKind
-from orchestration.reporting.sections.common import Measure, change_of, figures, period_noun
+from orchestration.reporting.sections.common import (
+    Measure,
+    change_of,
+    figures,
+    gravity,
+    period_noun,
+)
 
 _SHOWN_INSIGHTS = 4
-_SEVERITIES = ("critical", "warning", "info")
 
 _AVG_DAU = Measure(
     mart="usage_summary", column="avg_dau", label="Daily active users, average", unit=Unit.AVERAGE
@@ -71,7 +76,7 @@ _RATING = Measure(
 _REVENUE = Measure(mart="revenue_summary", column="net_usd", label="Net revenue", unit=Unit.USD)
 _PAYOUT = Measure(mart="revenue_summary", column="payout_usd", label="Payout", unit=Unit.USD)
 
-_CARDS = {
+CARDS = {
     ScopeKind.PLATFORM: (
         _AVG_DAU,
         _SESSIONS,
@@ -116,11 +121,20 @@ def overview(rows: ReportRows) -> Section:
 
 def _cards(rows: ReportRows) -> tuple[Figure, ...]:
     """The cards; one without a figure to compare with says so."""
+    is_day = rows.window.frequency is Frequency.DAILY
     return tuple(
         one
         if one.change is not None or one.value is None
         else replace(one, note=f"no {period_noun(rows)} before")
-        for one in figures(rows, *_CARDS[rows.window.scope.kind])
+        for one in figures(
+            rows,
+            *(
+                replace(measure, label="Active users")
+                if is_day and measure is _AVG_DAU
+                else measure
+                for measure in CARDS[rows.window.scope.kind]
+            ),
+        )
     )
 
 
@@ -218,7 +232,7 @@ def _cost_answer(rows: ReportRows) -> str:
 
 
 def _findings(rows: ReportRows) -> Block:
-    found = sorted(rows.rows(INSIGHTS), key=_gravity)
+    found = sorted(rows.rows(INSIGHTS), key=gravity)
     insights = tuple(
         Insight(
             rule=row.text("rule_id"),
@@ -233,9 +247,3 @@ def _findings(rows: ReportRows) -> Block:
     if not insights:
         return Empty(reason=f"No rule found anything to act on in this {period_noun(rows)}.")
     return Insights(insights=insights[:_SHOWN_INSIGHTS], more=insights[_SHOWN_INSIGHTS:])
-
-
-def _gravity(row: MartRow) -> tuple[int, str, str]:
-    severity = row.text("severity")
-    rank = _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES)
-    return rank, row.text("rule_id"), row.text("subject_id")

@@ -1,7 +1,7 @@
 """Quality and what it is worth: resolution, savings, ratings, tools.
 
-Belongs here: how well the work was done. Does not belong here: speed (agents), ratings under load
-(feedback).
+Belongs here: how well the work was done. Does not belong here: speed (agents), tasks, ratings under
+load (feedback).
 """
 
 from __future__ import annotations
@@ -82,35 +82,6 @@ _CONVERSATIONS = (
         unit=Unit.RATING,
     ),
 )
-_TASKS = (
-    Measure(
-        mart="quality_summary",
-        column="terminal_tasks",
-        label="Tasks ended",
-        unit=Unit.COUNT,
-        metric="total_tasks",
-    ),
-    Measure(
-        mart="quality_summary",
-        column="task_success_rate",
-        label="Tasks completed",
-        unit=Unit.FRACTION,
-        metric="task_completion_rate",
-    ),
-    Measure(
-        mart="quality_summary",
-        column="retry_rate",
-        label="Tasks retried",
-        unit=Unit.FRACTION,
-        metric="task_retry_rate",
-    ),
-    Measure(
-        mart="quality_summary",
-        column="avg_task_duration_s",
-        label="Task, average",
-        unit=Unit.SECONDS,
-    ),
-)
 _RATING = Measure(
     mart="feedback_summary",
     column="avg_rating",
@@ -148,15 +119,13 @@ _TOOL_COLUMNS = (
 
 
 def quality(rows: ReportRows) -> Section:
-    """Conversations and savings, tasks, ratings, tools."""
+    """Conversations and savings, ratings, tools."""
     blocks: list[Block] = []
     summary = rows.summary("quality_summary")
     if summary.count("conversations"):
         blocks.append(Figures(figures=figures(rows, *_VALUE, *_CONVERSATIONS)))
     else:
         blocks.append(Empty(reason=f"No conversation began in this {period_noun(rows)}."))
-    if summary.count("terminal_tasks"):
-        blocks.append(Figures(figures=figures(rows, *_TASKS)))
     blocks.extend(_ratings(rows))
     blocks.append(_tools(rows))
     return Section(key="quality", title="Quality", blocks=tuple(blocks))
@@ -182,6 +151,7 @@ def _ratings(rows: ReportRows) -> list[Block]:
         caption=f"{plural(count, 'rating')}, average {average}",
         unit=Unit.COUNT,
         points=points,
+        wide=True,
         alt=bars_alt("Ratings given", points, unit=Unit.COUNT),
     )
     shown = tuple(figure(rows, measure) for measure in measures)

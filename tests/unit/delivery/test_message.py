@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.delivery.message import Envelope, build_message, read_bodies, write_bodies
-from orchestration.reporting.mail_bodies import MailBody
+from orchestration.reporting.mail_bodies import MailBody, MailPicture
 from tests.support.delivery import AS_OF, BODY
 
 ENVELOPE = Envelope(
@@ -103,3 +103,22 @@ def test_bodies_survive_being_kept_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "mail.json").write_text(write_bodies(BODY), encoding="utf-8")
 
     assert read_bodies(tmp_path / "mail.json") == BODY
+
+
+def test_pictures_travel_inside_the_html_by_their_content_id(tmp_path: Path) -> None:
+    picture = MailPicture(cid="chart", content=b"\x89PNG...")
+    body = MailBody(
+        subject="S", text="T", html='<p><img src="cid:chart" alt="a"></p>', pictures=(picture,)
+    )
+    (tmp_path / "mail.json").write_text(write_bodies(body), encoding="utf-8")
+
+    content = build_message(ENVELOPE, read_bodies(tmp_path / "mail.json"), attachments=[])
+
+    message = _parsed(content)
+    (image,) = [part for part in message.walk() if part.get_content_type() == "image/png"]
+    assert (image["Content-ID"], image.get_content_disposition()) == ("<chart>", "inline")
+    assert image.get_payload(decode=True) == picture.content
+    # Text first, then the HTML together with its picture: a program shows the last one it can.
+    alternatives = list(message.iter_parts())
+    assert [part.get_content_type() for part in alternatives] == ["text/plain", "multipart/related"]
+    assert build_message(ENVELOPE, body, attachments=[]) == content

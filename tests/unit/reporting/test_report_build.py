@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from orchestration.errors import RunFailure
 from orchestration.reporting.build import build_report
 from orchestration.reporting.gather import MartRow
+from orchestration.reporting.headlines import meta_line
 from orchestration.reporting.model import (
     Chart,
     ChartRow,
@@ -26,6 +28,7 @@ from orchestration.reporting.model import (
 )
 from orchestration.reporting.scopes import ScopeKind
 from tests.support.report_rows import (
+    Values,
     agent,
     day,
     empty_rows,
@@ -72,10 +75,10 @@ def _sentences(section: Section) -> list[str]:
     ]
 
 
-def _notes(report: Report) -> dict[str, str]:
+def _notes(report: Report, key: str = "notes") -> dict[str, str]:
     return {
         term: text
-        for block in _section(report, "notes").blocks
+        for block in _section(report, key).blocks
         if isinstance(block, Notes)
         for term, text in block.notes
     }
@@ -168,26 +171,39 @@ def test_the_gravest_finding_comes_first_and_the_rest_stays_in_the_files() -> No
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"),
+    ("kind", "frequency", "expected"),
     [
         (
             ScopeKind.PLATFORM,
-            "overview engagement agents cost revenue adoption"
-            " quality compliance feedback health notes",
+            Frequency.WEEKLY,
+            "overview engagement agents quality tasks cost revenue adoption"
+            " compliance feedback health plans notes",
         ),
         (
             ScopeKind.PUBLISHER,
-            "overview adoption revenue quality engagement agents cost"
-            " compliance feedback health notes",
+            Frequency.WEEKLY,
+            "overview adoption revenue quality engagement agents tasks cost"
+            " compliance feedback health plans notes",
         ),
         (
             ScopeKind.TENANT,
-            "overview engagement agents cost quality compliance feedback health notes",
+            Frequency.WEEKLY,
+            "overview engagement agents quality tasks cost compliance feedback health plans notes",
         ),
+        (
+            ScopeKind.TENANT,
+            Frequency.MONTHLY,
+            "overview review engagement agents quality tasks cost compliance feedback health plans"
+            " notes",
+        ),
+        (ScopeKind.TENANT, Frequency.DAILY, "overview check agents cost health notes"),
+        (ScopeKind.PUBLISHER, Frequency.DAILY, "overview check agents revenue notes"),
     ],
 )
-def test_the_audience_decides_the_sections(kind: ScopeKind, expected: str) -> None:
-    report = build_report(report_rows(kind=kind))
+def test_the_audience_and_the_frequency_decide_the_sections(
+    kind: ScopeKind, frequency: Frequency, expected: str
+) -> None:
+    report = build_report(report_rows(kind=kind, frequency=frequency))
 
     assert " ".join(section.key for section in report.sections) == expected
 
@@ -376,3 +392,246 @@ def test_a_column_the_published_data_lack_is_an_error_that_names_it() -> None:
 
 def test_the_same_rows_make_an_equal_report() -> None:
     assert build_report(report_rows()) == build_report(report_rows())
+
+
+def test_three_sentences_name_the_agents_to_know() -> None:
+    # FL-053: agent 1 has 700 messages for 90 USD; of those with 20 answers, agent 6 fails in 6 %.
+    assert _sentences(_section(build_report(report_rows()), "agents")) == [
+        "Most used: Agent 1, 700 messages.",
+        "Most expensive: Agent 1, $90.00.",
+        "Most errors: Agent 6, 6.0% of 58 answers.",
+    ]
+
+
+def test_agents_without_an_error_are_said_to_have_none() -> None:
+    agents = [agent(number, message_error_rate=0.0) for number in (1, 2)]
+    found = _section(build_report(report_rows(marts={"usage_by_agent": agents})), "agents")
+
+    assert _sentences(found)[-1] == "Most errors: none, every agent answered without an error."
+
+
+def test_tasks_have_cards_with_change_and_columns_by_steps() -> None:
+    section = _section(build_report(report_rows()), "tasks")
+
+    # 42 of 45 completed (EX-01); 187.50 / 45 = 4.17 a task; 125,000 / 45 = 2,778 tokens.
+    assert {label: figure.text for label, figure in _figures(section).items()} == {
+        "Tasks ended": "45",
+        "Tasks completed": "93.3%",
+        "Tokens of tasks": "125.0K",
+        "Cost of tasks": "$187.50",
+        "Task, average": "2h 30m",
+        "Tokens per task": "2,778",
+        "Cost per task": "$4.17",
+        "Tasks retried": "6.7%",
+    }
+    change = _figures(section)["Cost of tasks"].change
+    assert change is not None
+    assert f"{change.arrow} {change.text} {change.verdict}" == "↑ +25.0% worse"
+    chart = _charts(section)["Tasks completed, by number of steps"]
+    assert [(point.label, point.value, point.note) for point in chart.points][1] == (
+        "3–4",
+        Decimal("0.95"),
+        "n = 20",
+    )
+
+
+def test_a_size_of_task_is_called_worst_only_where_two_sizes_have_enough_tasks() -> None:
+    def band(order: int, ended: int, rate: float) -> Values:
+        return {
+            "band_order": order,
+            "steps_range": f"{order}-{order}",
+            "terminal_tasks": ended,
+            "task_success_rate": rate,
+            "avg_task_duration_s": 60.0,
+            "is_suppressed": False,
+        }
+
+    few = report_rows(marts={"tasks_by_steps": [band(1, 20, 0.9), band(2, 19, 0.1)]})
+    assert _sentences(_section(build_report(few), "tasks")) == []
+
+    enough = report_rows(marts={"tasks_by_steps": [band(1, 20, 0.9), band(2, 20, 0.1)]})
+    assert _sentences(_section(build_report(enough), "tasks")) == [
+        "Tasks of 2-2 steps complete least often: 10.0% of 20 tasks, against 90.0% of those of 1-1"
+        " steps."
+    ]
+
+
+def test_the_busiest_hours_of_the_week_are_named_and_marked() -> None:
+    # Weekday + hour messages from 8 to 17, Monday to Friday: Friday 17:00 has 5 + 17 = 22.
+    chart = _charts(_section(build_report(report_rows()), "engagement"))[
+        "Agent messages by weekday and hour"
+    ]
+
+    assert chart.caption == ("Local time. Busiest: Fri 17:00 (22), Thu 17:00 (21), Fri 16:00 (21)")
+    assert len(chart.points) == 7 * 24
+    assert [(point.row, point.label) for point in chart.points if point.note] == [
+        ("Thu", "17"),
+        ("Fri", "16"),
+        ("Fri", "17"),
+    ]
+
+
+def test_goals_show_what_needs_attention_first_in_their_own_units() -> None:
+    section = _section(build_report(report_rows()), "plans")
+
+    table = _tables(section)["Goals"]
+    assert [[table.text(row, place) for place in range(5)] for row in table.rows] == [
+        ["Message error rate", "under", "1.0%", "3.0%", "✗ missed"],
+        ["Uptime", "over", "100.00%", "99.95%", "≈ near"],
+        ["Average daily active users", "at least", "60", "61.5", "✓ met"],
+        ["Cost per user", "at most", "$1.50", "$1.47", "✓ met"],
+        ["Average rating", "at least", "4.00", "–", "no data"],
+    ]
+    assert _sentences(section) == [
+        "2 of 4 goals met; missed: Message error rate; near: Uptime.",
+        "February 2026: $300.00 of $500.00 spent after 14 of 28 days, at this rate above the"
+        " budget.",
+    ]
+    assert _figures(section)["Of the budget"].text == "60.0%"
+
+
+def test_without_goals_and_budgets_the_section_says_so() -> None:
+    section = _section(build_report(report_rows(marts={"goals": [], "budgets": []})), "plans")
+
+    assert [block.reason for block in section.blocks if isinstance(block, Empty)] == [
+        "No goal is set for this scope.",
+        "No budget is set for these months.",
+    ]
+
+
+def test_a_month_is_summed_up_with_its_goals_its_cost_level_and_what_comes_next() -> None:
+    report = build_report(report_rows(frequency=Frequency.MONTHLY))
+    (block,) = _section(report, "review").blocks
+
+    assert isinstance(block, Notes)
+    assert block.notes == (
+        (
+            "Better",
+            "Daily active users, average +11.8%; Agent messages +5.3%; Response time, average"
+            " −11.9% on the month before.",
+        ),
+        ("Worse", "Model cost +23.5% on the month before."),
+        ("Goals", "2 of 4 goals met; missed: Message error rate; near: Uptime."),
+        (
+            "Budget",
+            "February 2026: $300.00 of $500.00 spent after 14 of 28 days, at this rate above the"
+            " budget.",
+        ),
+        # DI-095: a level (above 150 USD a month) and a trend, apart.
+        ("Cost", "Level high: $234.56, above $150 a month. Trend rising: +23.5%."),
+        ("Next month", "Compare the recorded cost with the provider's bill."),
+        ("Next month", "Check the integration configuration of send_refund."),
+        ("Next month", "Bring Message error rate from 3.0% to under 1.0%."),
+    )
+
+
+def test_the_cost_level_is_normal_up_to_the_limit_itself() -> None:
+    summary = [usage(cost_usd=Decimal(150))]
+    rows = report_rows(frequency=Frequency.MONTHLY, marts={"usage_summary": summary})
+
+    assert _notes(build_report(rows), "review")["Cost"].startswith(
+        "Level normal: $150.00, up to $150 a month."
+    )
+
+
+def test_a_digest_checks_errors_budget_and_what_is_out_of_the_ordinary() -> None:
+    def watched(metric: str, value: float, *, is_anomaly: bool, assessment: str | None) -> Values:
+        return {
+            "metric": metric,
+            "metric_value": value,
+            "expected_value": 100.0,
+            "usual_low": 80.0,
+            "usual_high": 120.0,
+            "day_status": "unusual" if is_anomaly else "usual",
+            "is_anomaly": is_anomaly,
+            "direction": "spike" if is_anomaly else None,
+            "assessment": assessment,
+        }
+
+    rows = report_rows(
+        frequency=Frequency.DAILY,
+        marts={
+            "daily_anomalies": [
+                watched("messages", 150.0, is_anomaly=True, assessment="improving"),
+                watched("cost_usd", 250.5, is_anomaly=True, assessment="worsening"),
+                watched("dau", 100.0, is_anomaly=False, assessment=None),
+            ]
+        },
+    )
+    report = build_report(rows)
+
+    # 3 % of answers failed: critical from 2 % on (FL-071); 3.05 % the day before.
+    assert _notes(report, "check") == {
+        "Errors": "3.0%, critical: 30 errors in 1,000 answers, −0.1 pts on the day before.",
+        "Budget": "March 2026: $300.00 of $500.00 spent after 14 of 28 days, at this rate above the"
+        " budget.",
+    }
+    table = _tables(_section(report, "check"))["Out of the ordinary for this weekday"]
+    assert [[table.text(row, place) for place in range(6)] for row in table.rows] == [
+        ["Model cost", "$250.50", "$100.00", "$80.00", "$120.00", "↑ spike, worse"],
+        ["Messages", "150", "100", "80", "120", "↑ spike"],
+    ]
+    assert table.caption == "Of 3 figures checked."
+
+
+def test_a_digest_says_when_no_day_before_allows_a_judgement() -> None:
+    unjudged = [{"metric": "dau", "day_status": "not_evaluated", "is_anomaly": None}]
+    rows = report_rows(frequency=Frequency.DAILY, marts={"daily_anomalies": unjudged})
+
+    reasons = [
+        block.reason
+        for block in _section(build_report(rows), "check").blocks
+        if isinstance(block, Empty)
+    ]
+    assert reasons == [
+        "Whether the day was out of the ordinary cannot be said: too few days came before."
+    ]
+
+
+def _restated(first: date, end: date, metric: str, before: int, after: int) -> Values:
+    return {
+        "dataset": "usage.usage_summary",
+        "metric_key": metric,
+        "start_local": first,
+        "end_local": end,
+        "before_value": Decimal(before),
+        "after_value": Decimal(after),
+    }
+
+
+def test_figures_that_changed_since_they_were_reported_are_listed_with_both_values() -> None:
+    week, end = date(2026, 2, 16), date(2026, 2, 23)
+    rows = report_rows(
+        marts={
+            "restatements": [
+                _restated(week, end, "agent_messages", 940, 945),
+                _restated(week, end, "agent_messages", 945, 950),
+                _restated(week, end, "cost_usd", 189, 190),
+                # No report of this kind was about these: thirty days, the week of this report.
+                _restated(date(2026, 1, 20), date(2026, 2, 19), "cost_usd", 1, 2),
+                _restated(date(2026, 2, 23), date(2026, 3, 2), "cost_usd", 1, 2),
+            ]
+        }
+    )
+
+    assert _notes(build_report(rows))["Changed since reported"] == (
+        "Feb 16–22, 2026: agent messages 940 → 950; model cost $189.00 → $190.00."
+    )
+
+
+def test_a_source_that_brought_nothing_of_the_last_day_is_named_at_the_head() -> None:
+    rows = report_rows()
+    last = datetime(2026, 3, 1, tzinfo=UTC)
+    streams = {
+        "agent_events": last,
+        "llm_calls": last - timedelta(seconds=1),
+        "provider_bills": last - timedelta(days=40),
+    }
+    report = build_report(replace(rows, publication=replace(rows.publication, streams=streams)))
+
+    assert report.header.gaps == ("late: llm_calls",)
+    assert meta_line(report).endswith(" · late: llm_calls")
+    assert _notes(report)["Late sources"] == (
+        "No event of the last day yet: llm_calls (last event Feb 28, 2026, 23:59). Its figures may"
+        " rise."
+    )

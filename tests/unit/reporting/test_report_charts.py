@@ -12,6 +12,7 @@ import pytest
 from orchestration.reporting import charts
 from orchestration.reporting.formats import Unit
 from orchestration.reporting.model import Chart, ChartKind, Point
+from orchestration.reporting.palette import LIGHT, VARIABLES
 
 _SVG = "{http://www.w3.org/2000/svg}"
 
@@ -127,3 +128,37 @@ def test_a_negative_value_stays_inside_the_drawing() -> None:
     places = [float(y) for y in re.findall(r'cy="([\d.-]+)"', svg)]
     assert places
     assert all(0 < y < height for y in places)
+
+
+def test_a_heat_map_is_darker_where_there_is_more_and_says_it_where_it_counts() -> None:
+    chart = Chart(
+        kind=ChartKind.HEAT,
+        metric="agent_messages",
+        title="By hour",
+        unit=Unit.COUNT,
+        points=(
+            Point(row="Mon", label="00", value=0),
+            Point(row="Mon", label="01", value=50),
+            Point(row="Tue", label="00", value=100, note="100"),
+            Point(row="Tue", label="01", value=1),
+        ),
+        alt="By hour.",
+    )
+
+    svg = charts.draw(chart)
+    # From 14 % on: 0.14 + 0.86 x 50/100, x 100/100, x 1/100; an empty cell has no accent at all.
+    assert re.findall(r'fill-opacity="([\d.]+)"', svg) == ["0.57", "1.00", "0.15"]
+    assert svg.count(f'fill="{LIGHT.band}"') == 1
+    assert f'fill="{LIGHT.paper}" text-anchor="middle" font-weight="700">100<' in svg
+
+
+def test_a_chart_takes_every_colour_from_its_palette() -> None:
+    points = tuple(
+        Point(label=str(number), value=number, has_data=number != 1) for number in range(3)
+    )
+    for kind in ChartKind:
+        svg = charts.draw(
+            Chart(kind=kind, metric="m", title="T", unit=Unit.COUNT, points=points, alt="T."),
+            VARIABLES,
+        )
+        assert "#" not in svg.replace("http://www.w3.org/2000/svg", "")

@@ -196,7 +196,9 @@ def test_the_page_needs_no_network() -> None:
 def test_the_mail_has_its_styles_on_the_elements() -> None:
     html = render_mail(build_report(report_rows())).html
 
-    assert "<style" not in html
+    # The one sheet that is left says how a dark screen shows it; no style of the light one is in it.
+    assert html.count("<style") == 1
+    assert "@media (prefers-color-scheme: dark)" in html
     assert 'style="' in html
 
 
