@@ -81,8 +81,8 @@ def report(
     """
     from orchestration.reporting.model import Frequency
     from orchestration.reporting.periods import parse_as_of
-    from orchestration.reporting.render import FORMATS
     from orchestration.reporting.preview import preview_mail
+    from orchestration.reporting.render import FORMATS
     from orchestration.reporting.run import make_report
 
     wanted = [name.strip().lower() for name in formats.split(",") if name.strip()]
