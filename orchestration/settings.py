@@ -94,6 +94,8 @@ class Settings:
     s3_endpoint_url: str | None = None
     smtp: SmtpSettings | None = None
     mail_from: str = "agentmart@localhost"
+    # Which terms of retention apply; None takes the default profile.
+    product_profile: str | None = None
     channels: ChannelSettings = field(default_factory=ChannelSettings)
 
     @classmethod
@@ -128,6 +130,7 @@ class Settings:
             s3_endpoint_url=environ.get("AGENTMART_S3_ENDPOINT_URL") or None,
             smtp=_smtp(environ, sender=sender),
             mail_from=sender,
+            product_profile=environ.get("AGENTMART_PRODUCT_PROFILE") or None,
             channels=_channels(environ),
         )
 

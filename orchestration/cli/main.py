@@ -46,6 +46,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "alerts": ("orchestration.cli.alerts", "Look at alert rules, or test their channels."),
     "deliver": ("orchestration.cli.deliver", "Send what the outbox holds."),
+    "retention": (
+        "orchestration.cli.retention",
+        "Show or remove the detail that tenants' terms do not keep.",
+    ),
+    "erase": ("orchestration.cli.erase", "Show or remove everything of a tenant or user."),
     "metrics": ("orchestration.cli.metrics", "Show the metric catalogue."),
     "docs": (
         "orchestration.cli.docs",

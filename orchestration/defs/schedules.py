@@ -11,6 +11,7 @@ from orchestration.defs.ingestion import landed_extracts
 from orchestration.defs.notifying import sent_notifications
 from orchestration.defs.publishing import published_database
 from orchestration.defs.reporting import delivered_messages, report_documents
+from orchestration.defs.retention import expired_detail
 from orchestration.defs.transformation import warehouse_models
 
 ZONE = "UTC"
@@ -30,6 +31,11 @@ warehouse_job = dg.define_asset_job(
     "warehouse_job",
     selection=_models | _published | _sending,
     description="Build, audit and publish everything, then make and send what is due.",
+)
+publication_job = dg.define_asset_job(
+    "publication_job",
+    selection=_models | _published,
+    description="Build, audit and publish everything; nothing is reported or sent.",
 )
 delivery_job = dg.define_asset_job(
     "delivery_job",
@@ -51,10 +57,19 @@ reports_six_hourly_job = dg.define_asset_job(
     selection=_landing | _models | _published | _sending,
     description="Everything, then the daily, weekly and monthly reports that are due by now, and their e-mails.",
 )
+retention_daily_job = dg.define_asset_job(
+    "retention_daily_job",
+    selection=dg.AssetSelection.assets(expired_detail) | _models | _published,
+    description="Remove the detail that tenants' terms do not keep, then build and publish what is left.",
+)
 
 # Minutes differ so that the jobs of one hour queue in the order hourly, daily, reports.
 usage_and_revenue_hourly_job_schedule = dg.ScheduleDefinition(
     job=usage_and_revenue_hourly_job, cron_schedule="0 * * * *", execution_timezone=ZONE
+)
+# At night, after small lake files were merged and while nobody waits for figures.
+retention_daily_job_schedule = dg.ScheduleDefinition(
+    job=retention_daily_job, cron_schedule="15 4 * * *", execution_timezone=ZONE
 )
 insights_daily_job_schedule = dg.ScheduleDefinition(
     job=insights_daily_job, cron_schedule="15 1 * * *", execution_timezone=ZONE

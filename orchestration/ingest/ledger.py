@@ -96,6 +96,19 @@ def entry_path(lake: Path, *, source_name: str, load_id: str) -> Path:
     return lake / "ledger" / source_name / f"{load_id}.json"
 
 
+def rewritten_path(lake: Path, *, source_name: str, load_id: str) -> Path:
+    """Stands for a landing file whose bytes erasure changed: with it, they are not loaded again."""
+    return lake / "rewritten" / source_name / load_id
+
+
+def note_rewritten(lake: Path, *, source_name: str, load_id: str) -> None:
+    """Keep bytes with this identity from being loaded; on disk when the call returns."""
+    path = rewritten_path(lake, source_name=source_name, load_id=load_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    sync_folder(path.parent)
+
+
 def write_entry(lake: Path, entry: LedgerEntry, *, staging: Path) -> bool:
     """Put an entry into the ledger, durably and at once; False if another loader was first.
 
@@ -120,6 +133,19 @@ def write_entry(lake: Path, entry: LedgerEntry, *, staging: Path) -> bool:
         temporary.unlink()
     sync_folder(folder)
     return True
+
+
+def replace_entry(lake: Path, entry: LedgerEntry) -> None:
+    """Say of a load what is left of it; for removals alone, which let no load be at work meanwhile."""
+    target = lake / "ledger" / entry.source_name / entry.file_name
+    unfinished = target.with_name(f".{target.name}.unfinished")
+    with unfinished.open("w", encoding="utf-8") as file:
+        json.dump(_to_json(entry), file, indent=1, sort_keys=True)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(target)
+    sync_folder(target.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -24,6 +24,7 @@ from orchestration.ingest.ledger import LedgerEntry, sync_folder
 
 _FOLDER = "merged"
 _LOCK = ".reading.lock"
+_LOADING_LOCK = ".loading.lock"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +173,25 @@ def nobody_reading(lake: Path) -> Iterator[bool]:
         yield True
 
 
-def _lock_file(lake: Path) -> Path:
+@contextmanager
+def loading(lake: Path) -> Iterator[None]:
+    """Add to the lake; loads never wait for loads, only for what takes rows out of it."""
+    with _lock_file(lake, _LOADING_LOCK).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+
+
+@contextmanager
+def nobody_loading(lake: Path) -> Iterator[None]:
+    """Wait until every load is done, and keep new ones waiting until this ends.
+
+    So a load either knows what must stay out of the lake or has landed before it is looked for.
+    """
+    with _lock_file(lake, _LOADING_LOCK).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _lock_file(lake: Path, name: str = _LOCK) -> Path:
     lake.mkdir(parents=True, exist_ok=True)
-    return lake / _LOCK
+    return lake / name

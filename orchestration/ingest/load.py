@@ -35,8 +35,10 @@ from orchestration.ingest.ledger import (
     load_identity,
     read_entries,
     read_entry,
+    rewritten_path,
     write_entry,
 )
+from orchestration.ingest.listing import loading
 from orchestration.ingest.object_memory import ObjectMemory
 from orchestration.ingest.object_storage import (
     ObjectStorage,
@@ -51,6 +53,8 @@ from orchestration.ingest.replay import replay_due_rows
 from orchestration.ingest.small_files import is_small, run_small_file, run_small_files
 from orchestration.ingest.sources import read_sources
 from orchestration.ingest.splitting import Prepared, prepare
+from orchestration.ingest.tombstones import has_tombstones
+from orchestration.ingest.withholding import withhold
 from orchestration.ingest.worker import Worker, WorkerPool, worker_pool
 from orchestration.ingest.wrong_stream import explain_wrong_stream
 from orchestration.settings import Settings
@@ -233,6 +237,7 @@ def load_landing(
 
     try:
         with (
+            loading(settings.lake),
             staging_folder(settings.lake) as staging,
             worker_pool(settings=settings, scratch=staging, as_of=clock) as pool,
         ):
@@ -427,20 +432,28 @@ def _is_read_with_others(file: _NewFile) -> bool:
     )
 
 
-def _identified(candidate: Candidate, *, adapter: Adapter, content_sha256: str) -> _NewFile:
-    load_id = load_identity(
+def identity_of(candidate: Candidate, adapter: Adapter, content_sha256: str) -> str:
+    """The id of loading a file with this content."""
+    return load_identity(
         source_name=candidate.source_name,
         adapter=_adapter_identity(adapter),
         adapter_version=adapter.version,
         content_sha256=content_sha256,
     )
+
+
+def _identified(candidate: Candidate, *, adapter: Adapter, content_sha256: str) -> _NewFile:
     return _NewFile(
-        candidate=candidate, adapter=adapter, content_sha256=content_sha256, load_id=load_id
+        candidate=candidate,
+        adapter=adapter,
+        content_sha256=content_sha256,
+        load_id=identity_of(candidate, adapter, content_sha256),
     )
 
 
 def _is_loaded(file: _NewFile, *, lake: Path) -> bool:
-    return entry_path(lake, source_name=file.candidate.source_name, load_id=file.load_id).is_file()
+    place = {"source_name": file.candidate.source_name, "load_id": file.load_id}
+    return entry_path(lake, **place).is_file() or rewritten_path(lake, **place).is_file()
 
 
 def _repeated(file: _NewFile) -> FileOutcome:
@@ -687,6 +700,16 @@ class _Run:
         )
         if file.adapter.is_native and quarantine and not has_landed:
             self._check_stream(file, quarantine)
+        withheld = 0
+        if has_tombstones(self.settings.lake):
+            with self.pool.worker() as worker:
+                results, withheld = withhold(
+                    results,
+                    lake=self.settings.lake,
+                    source_name=file.candidate.source_name,
+                    worker=worker,
+                )
+            quarantine = [path for result in results for path in result.quarantine_files]
         streams = land_rows(lake=self.settings.lake, load_id=file.load_id, results=results)
         quarantine_file = None
         if quarantine:
@@ -707,7 +730,7 @@ class _Run:
             size_bytes=prepared.size_bytes,
             format=prepared.format,
             rows_read=rows_read,
-            rows_ignored=sum(result.rows_ignored for result in results),
+            rows_ignored=sum(result.rows_ignored for result in results) + withheld,
             rows_expanded=sum(result.rows_expanded for result in results),
             loaded_at=self.clock,
             streams=streams,

@@ -24,6 +24,7 @@ from orchestration.ingest.ledger import LedgerEntry, StreamEntry, read_entries, 
 from orchestration.ingest.pieces import stage_rows
 from orchestration.ingest.publishing import move_rows
 from orchestration.ingest.quarantine import Holding, holdings
+from orchestration.ingest.tombstones import has_tombstones, open_tombstones, withheld
 from orchestration.ingest.worker import Worker
 
 
@@ -107,6 +108,8 @@ def record_move(
     for name, stream in move.streams.items():
         connection.execute(f"create or replace table {_landing(name)} as {stream.landing}")
         connection.execute(f"create or replace table {_waiting(name)} as {stream.waiting}")
+    if has_tombstones(lake):
+        _drop_withheld(move, lake=lake, worker=worker)
     changes = _changes(held, lake=lake, worker=worker)
     landed = {name: _count(_landing(name), worker=worker) for name in move.streams}
     if not any(landed.values()) and not _is_refused_otherwise(held, lake=lake, worker=worker):
@@ -151,6 +154,16 @@ def record_move(
         replay_number=number,
     )
     return entry if write_entry(lake, entry, staging=staging) else None
+
+
+def _drop_withheld(move: Move, *, lake: Path, worker: Worker) -> None:
+    """Rows of somebody who was erased may only show as such once they can be read."""
+    open_tombstones(worker.connection, lake)
+    for name in move.streams:
+        for table in (_landing(name), _waiting(name)):
+            conditions = withheld(STREAMS[name], rows=table)
+            if conditions:
+                worker.connection.execute(f"delete from {table} where {' or '.join(conditions)}")
 
 
 def _landing(name: str) -> str:

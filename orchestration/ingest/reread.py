@@ -25,7 +25,7 @@ from orchestration.ingest.adapter import NATIVE, Adapter, native_adapter
 from orchestration.ingest.files import Candidate, UnusableFile
 from orchestration.ingest.lake import staging_folder
 from orchestration.ingest.ledger import LedgerEntry, StreamEntry, read_entries
-from orchestration.ingest.listing import lake_files, reading
+from orchestration.ingest.listing import lake_files, loading, reading
 from orchestration.ingest.pieces import PieceResult, PieceTask, run_piece
 from orchestration.ingest.quarantine import Holding, Selection, check_selection, holdings
 from orchestration.ingest.reader import Unit
@@ -80,6 +80,7 @@ def replay_refused_rows(
     clock = as_of.astimezone(UTC)
     done = []
     with (
+        loading(settings.lake),
         reading(settings.lake),
         staging_folder(settings.lake) as staging,
         worker_pool(settings=settings, scratch=staging, as_of=clock) as pool,

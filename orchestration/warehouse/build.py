@@ -6,11 +6,13 @@ dbt is called (defs/dbt_build) and how an engine publishes (warehouse/<engine>).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestration.disk_space import out_of_space, says_out_of_space
 from orchestration.errors import RunFailure
 from orchestration.ingest.ledger import read_entries
+from orchestration.retention.removal import conclude, mend, read_pending
 from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.state.store import Run, StateStore
 from orchestration.warehouse import duckdb as engine
@@ -52,9 +54,21 @@ def plan_of(current: CurrentRun) -> BuildPlan:
         last=current.store.last_publication(),
         as_of=current.run.as_of,
         code_fingerprint=fingerprint_code(PROJECT_ROOT),
-        built_by=built_by(current.settings),
+        # A removal that is not mended yet takes rows out of any fact.
+        built_by=None if _is_unmended(current.settings) else built_by(current.settings),
         is_rolled_back=is_rolled_back(current.settings, current.store),
     )
+
+
+def _erased(settings: Settings) -> Sequence[str]:
+    """Names of whom nothing is taken over from the publication before."""
+    removal = read_pending(settings)
+    return removal.words if removal is not None else ()
+
+
+def _is_unmended(settings: Settings) -> bool:
+    removal = read_pending(settings)
+    return removal is not None and not removal.is_mended
 
 
 def is_rolled_back(settings: Settings, store: StateStore) -> bool:
@@ -67,7 +81,11 @@ def is_rolled_back(settings: Settings, store: StateStore) -> bool:
 
 
 def prepare_build(current: CurrentRun, *, is_complete: bool) -> BuildPlan:
-    """Plan this run's build and write the inputs that dbt reads. The caller holds the lock."""
+    """Plan this run's build and write the inputs that dbt reads. The caller holds the lock.
+
+    What a removal of data has still to take out of the lake is taken out first.
+    """
+    mend(current.settings)
     plan = plan_of(current)
     write_run_inputs(
         current.settings,
@@ -124,6 +142,7 @@ def publish_candidate(current: CurrentRun) -> PublishResult:
         runs=store.recent_runs(50),
         audits=store.audits_of(run.run_id),
         cause="data" if is_same_code else "code",
+        erased=_erased(settings),
     )
     store.record_publication(
         publication_id=publication_id,
@@ -140,4 +159,5 @@ def publish_candidate(current: CurrentRun) -> PublishResult:
         "restated": result.restated_count,
     }
     store.add_counts(run.run_id, {"publish": {**figures, **engine.read_totals(settings)}})
+    conclude(settings)
     return result

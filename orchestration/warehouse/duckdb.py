@@ -68,10 +68,12 @@ def publish(
     runs: Sequence[Run],
     audits: Sequence[Audit],
     cause: str,
+    erased: Sequence[str] = (),
 ) -> PublishResult:
     """Copy the audited candidate into a new publication and make it current.
 
-    ``cause`` says why figures that were published before may differ now: data or code.
+    ``cause`` says why figures that were published before may differ now: data or code. ``erased`` are names
+    that the history of figures must not go on with.
 
     The caller holds the warehouse lock. Until the last step, which renames one link, readers see the
     publication before; a failure at any point leaves it in place.
@@ -97,6 +99,7 @@ def publish(
         connection.execute("detach candidate")
         write_history(connection, runs=runs, audits=audits)
         restated_count = _restate(settings, connection, tables, publication_id, cause)
+        _forget_restatements(connection, erased)
         history = [
             PublishedTable(
                 schema="meta",
@@ -211,6 +214,14 @@ def _restate(
         publication_id=publication_id,
         cause=cause,
     )
+
+
+def _forget_restatements(connection: duckdb.DuckDBPyConnection, erased: Sequence[str]) -> None:
+    for name in erased:
+        connection.execute(
+            f"delete from meta.restatements where scope_id = {_text(name)} "
+            f"or contains(subject, {_text(name)})"
+        )
 
 
 def _write_parquet(

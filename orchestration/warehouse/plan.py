@@ -1,9 +1,9 @@
 """What a build has to do, and the small tables that tell dbt so.
 
 Belongs here: comparing the ledger and the code with the last publication, and writing the run inputs
-(`raw.run_context`, `raw.files`, `raw.loads`, `raw.lake_files`, `raw.pending_event_dates`,
-`raw.quarantine`). Does not belong here: closing the pending dates over changed keys, which is SQL
-(models/intermediate).
+(`raw.run_context`, `raw.files`, `raw.loads`, `raw.lake_files`, `raw.pending_event_dates`, `raw.quarantine`,
+`raw.frozen_days`, `raw.removed_ranges`). Does not belong here: closing the pending dates over changed keys,
+which is SQL (models/intermediate).
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from orchestration.errors import RunFailure
 from orchestration.ingest.ledger import LedgerEntry
 from orchestration.ingest.listing import lake_files
 from orchestration.ingest.quarantine import Holding, holdings
+from orchestration.ingest.tombstones import frozen_file, ranges_file
 from orchestration.settings import Settings
 from orchestration.state.store import Publication
+from orchestration.warehouse.sql_text import text as _text
 
 # Stands for the code of a file of which only some models were rebuilt in full: the next build of all is full.
 _PARTLY_REBUILT = "partly rebuilt"
@@ -36,6 +38,41 @@ _CODE = (
     "dbt_project/dbt_project.yml",
     "seeds/reference",
 )
+
+# What retention keeps of what it removed; the measures are those of the mart tenant_days.
+_MONEY = "decimal(38, 12)"
+_FROZEN_DAYS = {
+    "removal_id": "varchar",
+    "event_date": "date",
+    "active_tenants": "bigint",
+    "agent_messages": "bigint",
+    "completed_count": "bigint",
+    "errored_count": "bigint",
+    "user_messages": "bigint",
+    "active_users": "bigint",
+    "input_tokens": "bigint",
+    "output_tokens": "bigint",
+    "total_tokens": "bigint",
+    "cost_usd": _MONEY,
+    "unpriced_usage_count": "bigint",
+    "resolved_conversations": "bigint",
+    "escalated_conversations": "bigint",
+    "completed_tasks": "bigint",
+    "failed_tasks": "bigint",
+    "charge_count": "bigint",
+    "refund_count": "bigint",
+    "gross_usd": _MONEY,
+    "refund_usd": _MONEY,
+    "net_usd": _MONEY,
+    "fee_usd": _MONEY,
+}
+_REMOVED_RANGES = {
+    "scope_kind": "varchar",
+    "source_name": "varchar",
+    "scope_id": "varchar",
+    "first_date": "date",
+    "kept_from": "date",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,6 +312,20 @@ def write_run_inputs(
                 "row_count": "bigint",
             },
         )
+        for name, path, types in (
+            ("frozen_days", frozen_file(settings.lake), _FROZEN_DAYS),
+            ("removed_ranges", ranges_file(settings.lake), _REMOVED_RANGES),
+        ):
+            _copy_or_empty(connection, settings.run_inputs / f"{name}.parquet", path, types)
+
+
+def _copy_or_empty(
+    connection: duckdb.DuckDBPyConnection, target: Path, source: Path, types: Mapping[str, str]
+) -> None:
+    """A table of the lake that need not exist, as a run input with all its columns."""
+    columns = ", ".join(f"null::{kind} as {name}" for name, kind in types.items())
+    rows = f" union all by name from read_parquet({_text(source)})" if source.exists() else ""
+    _copy(connection, target, f"select {columns} where false{rows}", {})
 
 
 def _file_row(held: Holding) -> Mapping[str, object]:

@@ -41,6 +41,7 @@ _WITHHELD = frozenset(
     {
         "core.fct_file_counts",
         "core.fct_files",
+        "core.fct_frozen_days",
         "core.fct_provider_bills",
         "core.fct_stream_counts",
         "meta.audits",
@@ -48,6 +49,7 @@ _WITHHELD = frozenset(
         "meta.quarantine",
         "meta.runs",
         "operations.data_quality",
+        "usage.platform_days",
     }
 )
 _SHARED_SCHEMA = "reference"

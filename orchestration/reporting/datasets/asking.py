@@ -6,7 +6,7 @@ needs. Does not belong here: options of the command line, and the fields of any 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -150,4 +150,35 @@ def ask(dataset: Dataset, *, question: Question, published: Published) -> Answer
         )
         for name, need in dataset.needs_of(question).items()
     }
-    return dataset.answer(question, figures)
+    answer = dataset.answer(question, figures)
+    if isinstance(answer.document, Mapping) and is_truncated(published, question):
+        known = answer.document.get("extra")
+        extra = dict(known) if isinstance(known, Mapping) else {}
+        document = {**answer.document, "extra": {**extra, "truncated_by_retention": True}}
+        return replace(answer, document=document)
+    return answer
+
+
+def is_truncated(published: Published, question: Question) -> bool:
+    """Whether retention removed rows of a day of the window: the figures are of what is left (D-41)."""
+    scope, window = question.scope, question.window
+    rows = published.rows(
+        """
+        select 1
+        from meta.truncated_scopes
+        where scope_kind = $kind
+            and ($id is null or scope_id = $id)
+            and ($id is null or source_name = $source)
+            and first_date < $end_at
+            and kept_from > $start_at
+        limit 1
+        """,
+        {
+            "kind": scope.kind.value,
+            "id": scope.id,
+            "source": scope.source_name,
+            "start_at": window.start_at.replace(tzinfo=None),
+            "end_at": window.end_at.replace(tzinfo=None),
+        },
+    )
+    return bool(rows)

@@ -1,0 +1,35 @@
+with written as (
+    select *
+    from {{ source('raw', 'frozen_days') }}
+),
+
+final as (
+    select
+        removal_id,
+        event_date,
+        active_tenants,
+        agent_messages,
+        completed_count,
+        errored_count,
+        user_messages,
+        active_users,
+        input_tokens,
+        output_tokens,
+        total_tokens,
+        cost_usd,
+        unpriced_usage_count,
+        resolved_conversations,
+        escalated_conversations,
+        completed_tasks,
+        failed_tasks,
+        charge_count,
+        refund_count,
+        gross_usd,
+        refund_usd,
+        net_usd,
+        fee_usd
+    from written
+)
+
+select *
+from final
