@@ -48,7 +48,13 @@ def _event(
 
 
 def _answers() -> Iterator[dict[str, Any]]:
-    """February of acme: 100 answers of 2 s, 2 of them errors, 20 users, 60 dollars in all."""
+    """February of acme: 100 answers of 2 s, 2 of them errors, 20 users, 60 dollars in all.
+
+    A free answer in December makes its history long enough to carry a month on.
+    """
+    yield _event(
+        "first", datetime(2025, 12, 20, tzinfo=UTC), cost_usd="0", input_tokens=1, output_tokens=0
+    )
     for number in range(100):
         moment = _FEBRUARY + timedelta(minutes=number)
         user = f"user-{number % 20}"
@@ -383,6 +389,17 @@ def test_a_budget_is_at_risk_by_its_run_rate_and_over_when_it_is_spent(
     assert (early["run_rate_usd"], early["status"]) == (168, "at_risk")
     (spent,) = _export(published, "goals", "tenant:payer", period="2026-01")["budgets"]
     assert spent["status"] == "over"
+
+
+def test_a_month_is_carried_on_from_fourteen_days_of_usage_on(published: Published) -> None:
+    """payer was first used on 5 January; whole Januaries need no projection."""
+    rates = {
+        last: _export(published, "goals", "tenant:payer", period=f"2026-01-01..2026-01-{last}")[
+            "budgets"
+        ][0]["run_rate_usd"]
+        for last in (17, 18, 31)
+    }
+    assert (rates[17], rates[18] is None, rates[31] is None) == (None, False, False)
 
 
 def _bills_of(published: Published, **options: Any) -> dict[str, Any]:

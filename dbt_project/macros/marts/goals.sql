@@ -207,7 +207,8 @@
 
 {#
     One row per window and calendar month that it reaches into and that has a budget: spent until the end of the window in
-    local days of the month, what that share of the month makes of the whole, and what is left.
+    local days of the month, what that share of the month makes of the whole, and what is left. As in any projection
+    (forecast.sql), a month that is not over is carried on from `forecast_min_history_days` of usage on.
 #}
 {% macro budgets_sql(windows) -%}
     with reached_months as (
@@ -280,6 +281,41 @@
         group by usage_rows.window_key
     ),
 
+    first_uses as (
+        select
+            source_name,
+            agent_key,
+            tenant_key,
+            publisher_key,
+            min(used_at) as first_used_at
+        from {{ ref('fct_llm_calls') }}
+        where has_owner
+        group by source_name, agent_key, tenant_key, publisher_key
+    ),
+
+    history_windows as (
+        select
+            budget_spans.*,
+            budget_spans.asked_window_key || '|' || {{ format_month('budget_spans.month_start') }} as window_key,
+            timestamp '1900-01-01 00:00:00' as start_at,
+            {{ to_utc_timestamp('budget_spans.spent_until', 'budget_spans.time_zone') }} as end_at
+        from budget_spans
+    ),
+
+    first_used as (
+        select
+            uses.window_key,
+            min({{ local_date('uses.first_used_at', 'uses.window_time_zone') }}) as first_day
+        from (
+            {{ rows_in_windows('first_uses', 'first_used_at', 'history_windows') }}
+        ) as uses
+        group by uses.window_key
+    ),
+
+    levels as (
+        select {{ setting('forecast_min_history_days') }} as min_history_days
+    ),
+
     measured as (
         select
             budget_windows.asked_window_key,
@@ -287,18 +323,27 @@
             budget_windows.month_budget_usd,
             {{ days_between('budget_windows.month_start', 'budget_windows.next_month') }} as month_days,
             {{ days_between('budget_windows.month_start', 'budget_windows.spent_until') }} as month_elapsed_days,
-            case when spent.window_key is null then 0 else spent.month_spent_usd end as month_spent_usd
+            case when spent.window_key is null then 0 else spent.month_spent_usd end as month_spent_usd,
+            budget_windows.spent_until = budget_windows.next_month
+            or coalesce(
+                {{ days_between('first_used.first_day', 'budget_windows.spent_until') }} >= levels.min_history_days, false
+            ) as is_projected
         from budget_windows
+        cross join levels
         left join spent
             on budget_windows.window_key = spent.window_key
+        left join first_used
+            on budget_windows.window_key = first_used.window_key
     ),
 
     projected as (
         select
             measured.*,
-            {{ safe_divide_money(
-                'cast(measured.month_spent_usd as double) * measured.month_days', 'measured.month_elapsed_days'
-            ) }} as month_run_rate_usd
+            case
+                when measured.is_projected then {{ safe_divide_money(
+                    'cast(measured.month_spent_usd as double) * measured.month_days', 'measured.month_elapsed_days'
+                ) }}
+            end as month_run_rate_usd
         from measured
     )
 
