@@ -21,8 +21,11 @@ from orchestration.delivery.run_failures import (
 from orchestration.reporting.daily_summaries import queue_daily_summaries
 from orchestration.state.store import StateStore
 
-# A job whose failure is not mended by a whole run.
-_RERUN_BY_JOB = {"lake_maintenance_daily_job": "compact"}
+# Jobs whose failure is not mended by a whole run.
+_RERUN_BY_JOB = {
+    "lake_maintenance_daily_job": ("compact",),
+    "retention_daily_job": ("retention", "--apply"),
+}
 
 
 @dg.asset(
@@ -61,7 +64,7 @@ def failed_run_sensor(context: dg.RunFailureSensorContext) -> None:
         run=current.store.run(current.run.run_id),
         run_key=deployment.run_key or dagster_run.run_id,
         asset=step.asset,
-        rerun=rerun_command(settings, _RERUN_BY_JOB.get(dagster_run.job_name, "run")),
+        rerun=rerun_command(settings, *_RERUN_BY_JOB.get(dagster_run.job_name, ("run",))),
     )
     if queue_failure(failed, settings=settings):
         send_notifications(settings=settings, as_of=current.run.as_of)

@@ -96,12 +96,19 @@ def test_a_failed_run_is_told_once_with_its_asset_and_the_command(
     assert StateStore(settings.state_file).run(1).status == "failed"
 
 
+@pytest.mark.parametrize(
+    ("job", "command"),
+    [
+        ("lake_maintenance_daily_job", "agentmart compact"),
+        ("retention_daily_job", "agentmart retention --apply"),
+    ],
+)
 def test_a_job_that_a_whole_run_does_not_mend_names_its_own_command(
-    settings: Settings, instance: dg.DagsterInstance
+    job: str, command: str, settings: Settings, instance: dg.DagsterInstance
 ) -> None:
-    _sense(instance, _run(instance, fails=True, job="lake_maintenance_daily_job"))
+    _sense(instance, _run(instance, fails=True, job=job))
 
-    assert _told(settings)[0].body.endswith("agentmart compact")
+    assert _told(settings)[0].body.endswith(command)
 
 
 def test_the_first_success_resolves_it(settings: Settings, instance: dg.DagsterInstance) -> None:
