@@ -71,15 +71,19 @@ def erase(
     with exclusive_lock(settings.lock_file, on_wait=say):
         plan = plan_erasure(settings, subject, landing=place, as_of=now(), is_applied=True)
         mend(settings)
-    for line in _lines(settings, plan):
+    for line in _rows(plan):
         click.echo(line)
     publish_without(settings, command="agentmart erase")
 
 
-def _lines(settings: Settings, plan: ErasurePlan) -> Iterator[str]:
+def _rows(plan: ErasurePlan) -> Iterator[str]:
     yield f"{plan.row_count:,} rows of the lake"
     for name, rows in plan.removal.rows.items():
         yield f"  {name:<22} {rows:>10,}"
+
+
+def _lines(settings: Settings, plan: ErasurePlan) -> Iterator[str]:
+    yield from _rows(plan)
     yield f"{sum(rows for _, rows in plan.landing):,} rows of {len(plan.landing):,} landing files"
     yield from _some([f"{path}: {rows:,} rows" for path, rows in plan.landing])
     yield f"{len(plan.derived):,} files made of them, and every publication before the next"

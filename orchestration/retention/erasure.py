@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
@@ -63,10 +63,10 @@ class ErasurePlan:
     """What would go. Rows are by stream, refused ones under ``quarantine``."""
 
     removal: Removal
-    landing: tuple[tuple[str, int], ...]
-    derived: tuple[Path, ...]
     # What only a person can do, a line each.
     problems: tuple[str, ...]
+    landing: tuple[tuple[str, int], ...] = ()
+    derived: tuple[Path, ...] = ()
 
     @property
     def row_count(self) -> int:
@@ -101,11 +101,6 @@ def plan_erasure(
         connection.execute(f"copy erased to {sql.text(str(keys))} (format parquet)")
         names = _names(connection, lake=lake, subject=subject, ids=ids)
         words = Words(names=tuple(sorted({*names, *_written_ways(names)})))
-        scratch = staging / "landing"
-        with worker_pool(settings=settings, scratch=scratch, as_of=as_of) as pool:
-            files = rewrite_landing(
-                settings, landing=landing, keys=keys, pool=pool, scratch=scratch, is_applied=False
-            )
         removal = Removal(
             removal_id=uuid.uuid4().hex,
             kind=ERASURE,
@@ -119,12 +114,9 @@ def plan_erasure(
                 for one in objects_with(settings, connection=connection)
             ),
         )
-        plan = ErasurePlan(
-            removal=removal,
-            landing=tuple((one.path, one.rows) for one in files if one.problem is None),
-            derived=tuple(derived_files_with(settings, words)),
-            problems=(*removal.problems, *landing_problems(files)),
-        )
+        plan = ErasurePlan(removal=removal, problems=removal.problems)
+        if not (is_applied and removal.rows):
+            plan = _with_files(settings, plan, keys=keys, scratch=staging / "landing")
         if plan.is_empty:
             raise UserError(
                 f"{subject.kind} {subject.id!r} is in no file of {settings.home}; "
@@ -135,6 +127,27 @@ def plan_erasure(
             connection.execute(f"copy doomed to {sql.text(str(doomed))} (format parquet)")
             begin(settings, removal, files={"doomed": doomed, "erased": keys})
     return plan
+
+
+def _with_files(settings: Settings, plan: ErasurePlan, *, keys: Path, scratch: Path) -> ErasurePlan:
+    """The plan with what would go beside the lake; to apply it, that is found when it goes."""
+    removal = plan.removal
+    with worker_pool(settings=settings, scratch=scratch, as_of=removal.as_of) as pool:
+        files = rewrite_landing(
+            settings,
+            landing=removal.landing,
+            keys=keys,
+            names=removal.landing_names,
+            pool=pool,
+            scratch=scratch,
+            is_applied=False,
+        )
+    return replace(
+        plan,
+        landing=tuple((one.path, one.rows) for one in files if one.problem is None),
+        derived=tuple(derived_files_with(settings, Words(names=removal.words))),
+        problems=(*removal.problems, *landing_problems(files)),
+    )
 
 
 def _ids(

@@ -41,8 +41,9 @@ from orchestration.ingest.pieces import PieceResult, PieceTask, run_piece
 from orchestration.ingest.reader import Unit
 from orchestration.ingest.sources import read_sources
 from orchestration.ingest.splitting import prepare
-from orchestration.ingest.tombstones import erased_rows, namings, open_tombstones
+from orchestration.ingest.tombstones import TENANT, erased_rows, namings, open_tombstones
 from orchestration.ingest.worker import Worker, WorkerPool
+from orchestration.retention.search import Words, file_has
 from orchestration.settings import Settings
 
 
@@ -60,13 +61,14 @@ def rewrite_landing(
     *,
     landing: str,
     keys: Path,
+    names: Words | None,
     pool: WorkerPool,
     scratch: Path,
     is_applied: bool,
 ) -> tuple[LandingFile, ...]:
     """The files with rows of those whose ``keys`` these are; if applied, without them.
 
-    A file of nothing else goes.
+    A file of nothing else goes. ``names``: rows that name their owner do so by one of these.
     """
     sources = read_sources(settings.config)
     place = settings.landing if is_url(landing) else Path(landing)
@@ -78,12 +80,22 @@ def rewrite_landing(
         if candidate.adapter is not None
         and candidate.stored is None
         and any(namings(section.stream) for section in candidate.adapter.sections)
+        and (names is None or _may_hold(candidate, names))
     ]
     work = partial(
         _one, settings=settings, keys=keys, pool=pool, scratch=scratch, is_applied=is_applied
     )
     with ThreadPoolExecutor(max_workers=settings.threads) as threads:
         return tuple(found for found in threads.map(work, candidates) if found is not None)
+
+
+def _may_hold(candidate: Candidate, names: Words) -> bool:
+    """Reading a file as a load does takes ten times as long as looking for names in it."""
+    assert candidate.adapter is not None
+    streams = [section.stream for section in candidate.adapter.sections]
+    is_named = all(any(one.kind == TENANT for one in namings(stream)) for stream in streams)
+    defaults = candidate.source.defaults if candidate.source else {}
+    return not is_named or bool(defaults) or file_has(candidate.path, names)
 
 
 @dataclass(frozen=True, kw_only=True)

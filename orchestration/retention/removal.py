@@ -71,6 +71,14 @@ class Removal:
     problems: tuple[str, ...] = ()
 
     @property
+    def landing_names(self) -> Words | None:
+        """Names without one of which a landing file has no row that names its owner; None: any file may.
+
+        A tenant's rows name it; a user's are found by links too.
+        """
+        return Words(names=self.words) if self.scopes else None
+
+    @property
     def searched(self) -> Words | None:
         """The names that are searched for; a removal by age has none."""
         return Words(names=self.words) if self.words else None
@@ -212,6 +220,7 @@ def _mend_landing(settings: Settings, removal: Removal, *, staging: Path) -> Rem
             settings,
             landing=removal.landing,
             keys=erased_file(settings.lake),
+            names=removal.landing_names,
             pool=pool,
             scratch=scratch,
             is_applied=True,

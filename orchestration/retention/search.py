@@ -60,7 +60,7 @@ class Words:
         names = [name for name in self.names if is_text or len(name) >= _RARE_LENGTH]
         if not any(name.encode() in content for name in names):
             return False
-        return not is_text or self.are_in(content.decode("utf-8", errors="replace"))
+        return self.are_in(content.decode("utf-8", errors="replace"))
 
 
 def files_with(folder: Path, words: Words, *, besides: Collection[Path] = ()) -> list[Path]:
@@ -77,6 +77,11 @@ def files_with(folder: Path, words: Words, *, besides: Collection[Path] = ()) ->
         if _is_named(path, folder=folder, words=words)
         or (path in found if path.suffix == ".parquet" else _has(path, words))
     ]
+
+
+def file_has(path: Path, words: Words) -> bool:
+    """Whether a name stands in a file."""
+    return path in _tables_with([path], words) if path.suffix == ".parquet" else _has(path, words)
 
 
 def _tables_with(paths: Sequence[Path], words: Words) -> set[Path]:

@@ -22,5 +22,6 @@ def test_an_exposure_names_the_marts_and_the_dimensions_behind_it() -> None:
         "ref('feedback_by_load')",
         "ref('run_context')",
         "ref('table_functions')",
+        "ref('truncated_scopes')",
     ]
     assert all(exposure["owner"]["name"] for exposure in by_name.values())

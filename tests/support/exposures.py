@@ -14,7 +14,7 @@ import yaml
 from orchestration.reporting.catalogue import metrics_with_series
 from orchestration.reporting.datasets.dataset import Dataset
 from orchestration.reporting.datasets.registry import DATASETS
-from orchestration.reporting.gather import BREAKDOWNS, INSIGHTS, SUMMARIES
+from orchestration.reporting.gather import BREAKDOWNS, DAILY_ANOMALIES, INSIGHTS, SUMMARIES
 from orchestration.reporting.model import Frequency
 from orchestration.settings import DBT_PROJECT_DIR
 
@@ -26,7 +26,14 @@ _HEADER = (
 )
 
 # A scope is looked up in the dimensions, and a table function is a statement of its own model.
-_EVERY_QUESTION = ("dim_agents", "dim_publishers", "dim_tenants", "run_context", "table_functions")
+_EVERY_QUESTION = (
+    "dim_agents",
+    "dim_publishers",
+    "dim_tenants",
+    "run_context",
+    "table_functions",
+    "truncated_scopes",
+)
 _EVERY_REPORT = ("dim_publishers", "dim_tenants", "freshness", "quarantine", "run_context")
 
 
@@ -55,6 +62,7 @@ def expected_exposures() -> dict[str, Any]:
                 *_EVERY_REPORT,
                 *SUMMARIES,
                 *BREAKDOWNS,
+                *([DAILY_ANOMALIES] if frequency is Frequency.DAILY else []),
                 INSIGHTS,
                 "dim_windows",
                 "table_functions",

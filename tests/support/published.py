@@ -87,6 +87,10 @@ def publish_by_hand(home: Path, functions: Mapping[str, Rows] | None = None) -> 
             "create table reference.fx_rates as select unnest(['EUR', 'GBP', 'USD']) as currency"
         )
         connection.execute("create table meta.run_context as select ? as as_of", [PUBLISHED_AS_OF])
+        connection.execute(
+            "create table meta.truncated_scopes (scope_kind varchar, source_name varchar, "
+            "scope_id varchar, first_date date, kept_from date)"
+        )
         _create(connection, "core.dim_tenants", TENANTS)
         _create(connection, "core.dim_publishers", PUBLISHERS)
         _create(connection, "core.dim_agents", AGENTS)

@@ -24,6 +24,12 @@ _FOLDER = Path(__file__).parent
 _CATALOGUE = PROJECT_ROOT / "seeds" / "reference" / "metric_catalogue.csv"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _METRIC, _UNIT, _ABOUT = "x-metric", "x-unit", "x-about"
+# Any dataset may say it, and none has to.
+_TRUNCATED = "truncated_by_retention"
+_IS_TRUNCATED: Mapping[str, Any] = {
+    "const": True,
+    "description": "Retention removed rows of a day of the window: the figures are of what is left.",
+}
 
 
 def schema_of(dataset: str) -> dict[str, Any]:
@@ -62,7 +68,7 @@ def _described(node: Any) -> Any:
     found = {key: _described(one) for key, one in node.items() if key not in (_ABOUT, _UNIT)}
     if node.get(_ABOUT):
         about = shared_fields()
-        found["properties"] = {**about, **found["properties"]}
+        found["properties"] = {**about, _TRUNCATED: _IS_TRUNCATED, **found["properties"]}
         found["required"] = [*about, *found["required"]]
     if isinstance(node.get(_METRIC), str):
         metric = _catalogue()[node[_METRIC]]

@@ -1,0 +1,144 @@
+"""A name is found in whatever kind of file it stands, and only where it stands as a word."""
+
+from __future__ import annotations
+
+import gzip
+import sqlite3
+import zipfile
+import zlib
+from collections.abc import Callable
+from email.message import EmailMessage
+from pathlib import Path
+
+import duckdb
+import pytest
+import zstandard
+
+from orchestration.retention.records import blank_words
+from orchestration.retention.search import Words, files_with
+
+WORDS = Words(names=("ten-acme", "Ácme Ltd"))
+
+
+def _text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _gzip(path: Path, text: str) -> None:
+    path.write_bytes(gzip.compress(text.encode()))
+
+
+def _zstd(path: Path, text: str) -> None:
+    path.write_bytes(zstandard.compress(text.encode()))
+
+
+def _zip(path: Path, text: str) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("inside.txt", text)
+
+
+def _parquet(path: Path, text: str) -> None:
+    duckdb.sql("select 1 as id, [$text] as texts", params={"text": text}).write_parquet(str(path))
+
+
+def _database(path: Path, text: str) -> None:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create schema core")
+        connection.execute("create table core.things as select 1 as id, ? as name", [text])
+
+
+def _sqlite(path: Path, text: str) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("create table things (name text)")
+    connection.execute("insert into things values (?)", (text,))
+    connection.commit()
+    connection.close()
+
+
+def _deleted_row(path: Path, text: str) -> None:
+    _sqlite(path, text)
+    connection = sqlite3.connect(path)
+    connection.execute("pragma secure_delete = off")
+    connection.execute("delete from things")
+    connection.commit()
+    connection.close()
+
+
+def _mail(path: Path, text: str) -> None:
+    message = EmailMessage()
+    message["Subject"] = "Weekly"
+    message.set_content("Nothing here.")
+    message.add_attachment(text.encode(), maintype="text", subtype="csv", filename="rows.csv")
+    path.write_bytes(message.as_bytes())
+
+
+def _pdf(path: Path, text: str) -> None:
+    """A page whose font numbers its glyphs from 1, in the order of their first use."""
+    glyphs = {letter: place for place, letter in enumerate(dict.fromkeys(text), 1)}
+    cmap = "".join(
+        f"<{place:04x}> <{letter.encode('utf-16-be').hex()}>\n" for letter, place in glyphs.items()
+    )
+    shown = "".join(f"{glyphs[letter]:04x}" for letter in text)
+    streams = [f"{len(glyphs)} beginbfchar\n{cmap}endbfchar", f"BT [<{shown}>] TJ ET"]
+    packed = (
+        b"<<>>\nstream\n" + zlib.compress(stream.encode()) + b"\nendstream\n" for stream in streams
+    )
+    path.write_bytes(b"%PDF-1.7\n" + b"".join(packed))
+
+
+KINDS: list[tuple[str, Callable[[Path, str], None]]] = [
+    ("rows.ndjson", _text),
+    ("rows.ndjson.gz", _gzip),
+    ("rows.csv.zst", _zstd),
+    ("rows.zip", _zip),
+    ("rows.parquet", _parquet),
+    ("rows.duckdb", _database),
+    ("rows.sqlite", _sqlite),
+    ("freed.sqlite", _deleted_row),
+    ("report.eml", _mail),
+    ("report.pdf", _pdf),
+]
+
+
+@pytest.mark.parametrize(("name", "write"), KINDS, ids=[name for name, _ in KINDS])
+@pytest.mark.parametrize(
+    ("text", "is_there"),
+    [
+        ('{"tenant_id": "ten-acme"}', True),
+        ("of Ácme Ltd, today", True),
+        ('{"tenant_id": "ten-acmeister"}', False),
+    ],
+)
+def test_a_name_is_found_in_every_kind_of_file(
+    tmp_path: Path, name: str, write: Callable[[Path, str], None], text: str, is_there: bool
+) -> None:
+    if name == "report.pdf" and not is_there:
+        # Words side by side have no space between them.
+        text = '{"tenant_id": "ten-apex"}'
+    (tmp_path / "folder").mkdir()
+    write(tmp_path / "folder" / name, text)
+    assert files_with(tmp_path, WORDS) == ([tmp_path / "folder" / name] if is_there else [])
+
+
+def test_the_name_of_a_file_is_searched_too(tmp_path: Path) -> None:
+    (tmp_path / "weekly-2026-W09-tenant-ten-acme-1234.eml").touch()
+    (tmp_path / "weekly-2026-W09-tenant-ten-acmeister-1234.eml").touch()
+    assert [path.name for path in files_with(tmp_path, WORDS)] == [
+        "weekly-2026-W09-tenant-ten-acme-1234.eml"
+    ]
+
+
+def test_a_name_that_is_blanked_in_a_database_is_in_none_of_its_pages(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite"
+    _deleted_row(path, "ten-acme failed")
+    connection = sqlite3.connect(path)
+    connection.execute("insert into things values ('publisher 7 and ten-acme failed')")
+    connection.commit()
+    connection.close()
+    blank_words(path, WORDS)
+    assert b"ten-acme" not in path.read_bytes()
+    connection = sqlite3.connect(path)
+    assert connection.execute("select name from things").fetchall() == [
+        ("publisher 7 and [erased] failed",)
+    ]
+    connection.close()
