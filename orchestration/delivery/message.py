@@ -109,13 +109,9 @@ def build_message(envelope: Envelope, body: MailBody, *, attachments: Sequence[P
 def _show(html: MIMEPart, pictures: Sequence[MailPicture]) -> None:
     """Give the HTML the pictures that it names."""
     for picture in pictures:
+        # Without a file name no program lists it beside the attachments.
         html.add_related(
-            picture.content,
-            "image",
-            "png",
-            cid=f"<{picture.cid}>",
-            disposition="inline",
-            filename=f"{picture.cid}.png",
+            picture.content, "image", "png", cid=f"<{picture.cid}>", disposition="inline"
         )
 
 

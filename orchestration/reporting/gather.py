@@ -53,6 +53,8 @@ BREAKDOWNS = (
     "goals",
     "budgets",
 )
+# What was out of the ordinary on a day, which a digest asks of its own day.
+DAILY_ANOMALIES = "daily_anomalies"
 INSIGHTS = "insights"
 RESTATEMENTS = "restatements"
 _INSIGHT_FUNCTION = "insight_findings"
@@ -277,11 +279,10 @@ def gather_window(
 
 def marts_of(frequency: Frequency) -> tuple[str, ...]:
     """What a report that comes that often is made of."""
-    return tuple(
-        mart
-        for mart in (*SUMMARIES, *BREAKDOWNS, INSIGHTS)
-        if frequency is not Frequency.DAILY or mart not in _NOT_IN_DIGESTS
-    )
+    marts = (*SUMMARIES, *BREAKDOWNS, INSIGHTS)
+    if frequency is not Frequency.DAILY:
+        return marts
+    return (*(mart for mart in marts if mart not in _NOT_IN_DIGESTS), DAILY_ANOMALIES)
 
 
 def function_of(mart: str) -> str:

@@ -41,6 +41,22 @@ _PICTURE = _TEMPLATE.with_name("picture.typ")
 _PICTURE_PPI = 160.0
 _LONGEST_NAME = 64
 _LONGEST_TEXT = 400
+# Points: two lines of the title, and what the line at the head of a page leaves for the scope.
+_TITLE_SIZE = 24.0
+_TITLE_WIDTH = 940.0
+_LINE_SIZE = 7.5
+_LINE_WIDTH = 330.0
+_ABOUT_PLACEHOLDERS = {
+    "kind": "notes",
+    "prominent": False,
+    "notes": [
+        [
+            "Characters",
+            f"{fonts.PLACEHOLDER} stands for a character that the fonts of this file lack; the web"
+            " page, the CSV file and the JSON file have it.",
+        ]
+    ],
+}
 # A word longer than this gets places where a line may break, or it would run over its column.
 _LONGEST_WORD = 18
 _BREAK = "\u200b"
@@ -112,10 +128,10 @@ def printable(report: Report) -> dict[str, Any]:
     header = report.header
     palette = header.brand.on_paper
     moment = header.as_of.astimezone(UTC)
-    return {
+    data: dict[str, Any] = {
         "title": header.title,
-        "scope": _wrappable(shorten(header.scope.name, 90)),
-        "scope-line": _shown(shorten(header.scope.name, 70)),
+        "scope": _wrappable(_fitted(header.scope.name, _TITLE_SIZE, width=_TITLE_WIDTH)),
+        "scope-line": _fitted(header.scope.name, _LINE_SIZE, width=_LINE_WIDTH),
         "scope-key": _shown(header.scope.text),
         "period": header.period_text,
         "meta": meta_line(report),
@@ -143,6 +159,9 @@ def printable(report: Report) -> dict[str, Any]:
             for section in report.sections
         ],
     }
+    if fonts.PLACEHOLDER in json.dumps(data, ensure_ascii=False):
+        data["sections"][-1]["blocks"].append(_ABOUT_PLACEHOLDERS)
+    return data
 
 
 def _block(block: Block, palette: Palette) -> dict[str, Any]:
@@ -246,6 +265,11 @@ def _table(table: Table) -> dict[str, Any]:
 
 def _shown(text: str) -> str:
     return fonts.displayable(text)
+
+
+def _fitted(text: str, size: float, *, width: float) -> str:
+    """The text on one line of the width, however wide its letters are."""
+    return fonts.fit(_shown(shorten(text, 200)), size, width=width, bold=size == _TITLE_SIZE)
 
 
 def _wrappable(text: str) -> str:

@@ -292,9 +292,9 @@ def test_a_report_on_demand_of_an_unknown_scope_names_it(tmp_path: Path) -> None
     ("frequency", "today", "period"),
     [
         (Frequency.DAILY, "2026-03-02", "2026-03-01..2026-03-01"),
-        (Frequency.WEEKLY, "2026-03-02", "2026-W09"),
-        (Frequency.WEEKLY, "2026-03-08", "2026-W09"),
-        (Frequency.WEEKLY, "2026-01-04", "2025-W52"),
+        (Frequency.WEEKLY, "2026-03-02", "2026-02-23..2026-03-01"),
+        (Frequency.WEEKLY, "2026-03-08", "2026-03-01..2026-03-07"),
+        (Frequency.WEEKLY, "2026-01-04", "2025-12-28..2026-01-03"),
         (Frequency.MONTHLY, "2026-03-01", "2026-02"),
         (Frequency.MONTHLY, "2026-01-31", "2025-12"),
     ],

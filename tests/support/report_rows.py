@@ -171,6 +171,23 @@ def _steps(order: int, span: str, *, ended: int, completed: int) -> Values:
     }
 
 
+def watched(
+    metric: str, value: float, *, is_anomaly: bool, assessment: str | None = None
+) -> Values:
+    """A daily_anomalies row of a day that was to have 100."""
+    return {
+        "metric": metric,
+        "metric_value": value,
+        "expected_value": 100.0,
+        "usual_low": 80.0,
+        "usual_high": 120.0,
+        "day_status": "unusual" if is_anomaly else "usual",
+        "is_anomaly": is_anomaly,
+        "direction": "spike" if is_anomaly else None,
+        "assessment": assessment,
+    }
+
+
 def goal(
     metric: str,
     label: str,
@@ -326,6 +343,11 @@ def report_rows(
             goal("cost_per_user_usd", "Cost per user", "USD", "<=", 1.5, 1.466, "met"),
             goal("uptime", "Uptime", "fraction", ">", 1, 0.99958, "near"),
             goal("average_rating", "Average rating", "rating", ">=", 4, None, "no_data"),
+        ],
+        "daily_anomalies": [
+            watched("messages", 150.0, is_anomaly=True, assessment="improving"),
+            watched("cost_usd", 250.5, is_anomaly=True, assessment="worsening"),
+            watched("dau", 100.0, is_anomaly=False, assessment=None),
         ],
         "budgets": [
             {

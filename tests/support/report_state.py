@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 
 from orchestration.ingest.ledger import LedgerEntry, StreamEntry, write_entry
-from orchestration.reporting.gather import BREAKDOWNS, INSIGHTS, SUMMARIES
+from orchestration.reporting.gather import BREAKDOWNS, DAILY_ANOMALIES, INSIGHTS, SUMMARIES
 from orchestration.reporting.model import Frequency
 from orchestration.reporting.scopes import ScopeKind
 from orchestration.settings import Settings
@@ -39,7 +39,7 @@ _SCHEMAS = {
     "revenue": ("value_summary", "revenue_summary", "adoption_summary", "revenue_daily"),
     "compliance": ("compliance_summary", "compliance_by_agent_type", "pii_by_entity"),
     "feedback": ("feedback_summary", "feedback_by_agent_type", "feedback_by_load"),
-    "operations": ("health_summary", "goals", "budgets"),
+    "operations": ("health_summary", "goals", "budgets", DAILY_ANOMALIES),
     "insights": (INSIGHTS,),
 }
 
@@ -246,7 +246,9 @@ def _window_key(scope: ScopeSeed, frequency: Frequency, *, is_previous: bool) ->
 
 def _write_marts(connection: duckdb.DuckDBPyConnection, scopes: Sequence[ScopeSeed]) -> None:
     schema_of = {mart: schema for schema, marts in _SCHEMAS.items() for mart in marts}
-    written: dict[str, list[Values]] = {mart: [] for mart in (*SUMMARIES, *BREAKDOWNS, INSIGHTS)}
+    written: dict[str, list[Values]] = {
+        mart: [] for mart in (*SUMMARIES, *BREAKDOWNS, DAILY_ANOMALIES, INSIGHTS)
+    }
     for scope in scopes:
         for frequency in _FREQUENCIES:
             made = report_rows(kind=scope.kind, frequency=frequency, marts=scope.marts)

@@ -9,13 +9,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 from orchestration.reporting.formats import Unit, format_value, plural
-from orchestration.reporting.gather import MartRow, ReportRows
+from orchestration.reporting.gather import DAILY_ANOMALIES, MartRow, ReportRows
 from orchestration.reporting.model import Block, Column, Empty, Notes, Section, Table, TableRow
 from orchestration.reporting.sections.common import Measure, change_of
 from orchestration.reporting.sections.plans import BUDGETS, budget_line
 from orchestration.reporting.standards import read_standards
-
-ANOMALIES = "daily_anomalies"
 
 _ERRORS = Measure(
     mart="usage_summary", column="message_error_rate", label="Error rate", unit=Unit.FRACTION
@@ -69,9 +67,9 @@ def _budget(rows: ReportRows) -> tuple[tuple[str, str], ...]:
 
 
 def _anomalies(rows: ReportRows) -> list[Block]:
-    if ANOMALIES not in rows.current:
-        return []
-    judged = [row for row in rows.rows(ANOMALIES) if row.text("day_status") != "not_evaluated"]
+    judged = [
+        row for row in rows.rows(DAILY_ANOMALIES) if row.text("day_status") != "not_evaluated"
+    ]
     if not judged:
         reason = "Whether the day was out of the ordinary cannot be said: too few days came before."
         return [Empty(reason=reason)]

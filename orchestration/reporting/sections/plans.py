@@ -120,13 +120,13 @@ def missed_goals(rows: ReportRows) -> list[MartRow]:
 
 
 def _budget_figures(row: MartRow) -> tuple[Figure, ...]:
-    def figure(column: str, label: str, unit: Unit = Unit.USD) -> Figure:
+    def figure(column: str, label: str, *, unit: Unit = Unit.USD) -> Figure:
         return Figure(metric=column, label=label, value=row.number(column), unit=unit)
 
     return (
         figure("month_budget_usd", "Budget"),
         figure("month_spent_usd", "Spent"),
-        figure("month_budget_utilization", "Of the budget", Unit.FRACTION),
+        figure("month_budget_utilization", "Of the budget", unit=Unit.FRACTION),
         figure("month_run_rate_usd", "Month at this rate"),
     )
 

@@ -36,6 +36,7 @@ from tests.support.report_rows import (
     report_rows,
     usage,
     value,
+    watched,
     window,
 )
 
@@ -535,30 +536,7 @@ def test_the_cost_level_is_normal_up_to_the_limit_itself() -> None:
 
 
 def test_a_digest_checks_errors_budget_and_what_is_out_of_the_ordinary() -> None:
-    def watched(metric: str, value: float, *, is_anomaly: bool, assessment: str | None) -> Values:
-        return {
-            "metric": metric,
-            "metric_value": value,
-            "expected_value": 100.0,
-            "usual_low": 80.0,
-            "usual_high": 120.0,
-            "day_status": "unusual" if is_anomaly else "usual",
-            "is_anomaly": is_anomaly,
-            "direction": "spike" if is_anomaly else None,
-            "assessment": assessment,
-        }
-
-    rows = report_rows(
-        frequency=Frequency.DAILY,
-        marts={
-            "daily_anomalies": [
-                watched("messages", 150.0, is_anomaly=True, assessment="improving"),
-                watched("cost_usd", 250.5, is_anomaly=True, assessment="worsening"),
-                watched("dau", 100.0, is_anomaly=False, assessment=None),
-            ]
-        },
-    )
-    report = build_report(rows)
+    report = build_report(report_rows(frequency=Frequency.DAILY))
 
     # 3 % of answers failed: critical from 2 % on (FL-071); 3.05 % the day before.
     assert _notes(report, "check") == {
@@ -586,6 +564,18 @@ def test_a_digest_says_when_no_day_before_allows_a_judgement() -> None:
     assert reasons == [
         "Whether the day was out of the ordinary cannot be said: too few days came before."
     ]
+
+
+def test_a_digest_of_a_usual_day_says_how_many_figures_were_checked() -> None:
+    usual = [watched("dau", 100.0, is_anomaly=False)]
+    rows = report_rows(frequency=Frequency.DAILY, marts={"daily_anomalies": usual})
+
+    reasons = [
+        block.reason
+        for block in _section(build_report(rows), "check").blocks
+        if isinstance(block, Empty)
+    ]
+    assert reasons == ["Nothing was out of the ordinary for this weekday: 1 figure checked."]
 
 
 def _restated(first: date, end: date, metric: str, before: int, after: int) -> Values:

@@ -90,6 +90,18 @@ def test_every_page_says_whose_it_is_and_which_page_of_how_many(renderer: PdfRen
         assert "Acme Support" in text
 
 
+def test_a_character_that_no_font_has_is_a_placeholder_with_a_note(renderer: PdfRenderer) -> None:
+    plain = _pdf_text(renderer.render(build_report(report_rows(name="Ωmega Обзор"))))
+    foreign = _pdf_text(renderer.render(build_report(report_rows(name="日本 Acme"))))
+
+    assert "Ωmega Обзор" in plain
+    assert "Characters" not in plain
+    assert "□□ Acme" in foreign
+    assert (
+        foreign.count("Characters □ stands for a character that the fonts of this file lack") == 1
+    )
+
+
 def test_only_embedded_fonts_are_used(renderer: PdfRenderer) -> None:
     reader = PdfReader(io.BytesIO(renderer.render(build_report(report_rows()))))
 
