@@ -61,7 +61,8 @@ def _arguments(settings: Settings, is_full_refresh: bool, select: Sequence[str])
     places = ["--project-dir", project, "--profiles-dir", project]
     places += ["--target-path", artifacts, "--log-path", artifacts, "--log-level-file", "info"]
     extent = ["--full-refresh"] if is_full_refresh else _WITHOUT_REFERENCE_DATA
-    chosen = ["--select", *select] if select else []
+    # A test is run where all that it compares was built now or lies below what was.
+    chosen = ["--indirect-selection", "buildable", "--select", *select] if select else []
     places += ["--threads", str(settings.threads)]
     return [*_BUILD, *places, *extent, *chosen]
 

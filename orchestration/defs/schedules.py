@@ -12,9 +12,15 @@ from orchestration.defs.notifying import sent_notifications
 from orchestration.defs.publishing import published_database
 from orchestration.defs.reporting import delivered_messages, report_documents
 from orchestration.defs.retention import expired_detail
-from orchestration.defs.transformation import warehouse_models
+from orchestration.defs.transformation import HEALTH_MODELS, warehouse_models
 
 ZONE = "UTC"
+
+_AT_WORK = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
 
 _landing = dg.AssetSelection.assets(landed_extracts)
 _models = dg.AssetSelection.assets(warehouse_models)
@@ -47,6 +53,11 @@ usage_and_revenue_hourly_job = dg.define_asset_job(
     selection=_landing | (_models - _daily_only) | _published | _telling,
     description="Load, build and publish all facts and marts; insights stay as they were.",
 )
+health_five_minute_job = dg.define_asset_job(
+    "health_five_minute_job",
+    selection=_landing | HEALTH_MODELS | _published,
+    description="Load what is new; build and publish health alone. Everything else waits for its hour.",
+)
 insights_daily_job = dg.define_asset_job(
     "insights_daily_job",
     selection=_landing | _models | _published | _telling,
@@ -67,6 +78,17 @@ retention_daily_job = dg.define_asset_job(
 usage_and_revenue_hourly_job_schedule = dg.ScheduleDefinition(
     job=usage_and_revenue_hourly_job, cron_schedule="0 * * * *", execution_timezone=ZONE
 )
+
+
+@dg.schedule(job=health_five_minute_job, cron_schedule="2-57/5 * * * *", execution_timezone=ZONE)
+def health_five_minute_job_schedule(
+    context: dg.ScheduleEvaluationContext,
+) -> dg.RunRequest | dg.SkipReason:
+    """Every five minutes between the others, unless one of them is at work: it refreshes health too."""
+    at_work = context.instance.get_runs_count(dg.RunsFilter(statuses=_AT_WORK))
+    return dg.SkipReason("another run is at work") if at_work else dg.RunRequest()
+
+
 # At night, after small lake files were merged and while nobody waits for figures.
 retention_daily_job_schedule = dg.ScheduleDefinition(
     job=retention_daily_job, cron_schedule="15 4 * * *", execution_timezone=ZONE

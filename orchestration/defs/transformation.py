@@ -15,9 +15,10 @@ from orchestration.defs.dbt_build import dagster_events, run_dbt_build
 from orchestration.defs.deployment import Deployment
 from orchestration.defs.ingestion import OWNERS
 from orchestration.settings import DBT_PROJECT_DIR
-from orchestration.warehouse.build import finish_build, prepare_build
+from orchestration.warehouse.build import CurrentRun, finish_build, prepare_build
 from orchestration.warehouse.lock import exclusive_lock
 from orchestration.warehouse.manifest import MANIFEST_FILE
+from orchestration.warehouse.plan import BuildPlan
 
 WAREHOUSE_POOL = "warehouse"
 
@@ -64,8 +65,7 @@ def warehouse_models(
     """Build the candidate: every model that is selected, and every data test on them."""
     current = deployment.current_run(context.run_id)
     with exclusive_lock(current.settings.lock_file, on_wait=context.log.info):
-        is_complete = context.selected_asset_keys == context.assets_def.keys
-        plan = prepare_build(current, is_complete=is_complete)
+        plan = _plan(context, current)
         context.log.info(f"Building because {plan.reason}.")
         yield from dagster_events(
             context,
@@ -76,9 +76,35 @@ def warehouse_models(
         finish_build(current)
 
 
+# The models that can be refreshed by themselves, and the streams that they are made of.
+HEALTH_MODELS = dg.AssetSelection.keys(
+    *(
+        ["meta", "run_context"],
+        ["meta", "freshness"],
+        ["intermediate", "int_pending_dates"],
+        ["core", "fct_health_samples"],
+        ["core", "fct_incidents"],
+        ["operations", "health_summary"],
+    )
+)
+_HEALTH_STREAMS = frozenset({"health_samples", "incidents"})
+
+
+def _plan(context: dg.AssetExecutionContext, current: CurrentRun) -> BuildPlan:
+    """What to build of what is selected; a selection without the facts is a refresh of health alone."""
+    selected = context.selected_asset_keys
+    has_facts = dg.AssetKey(["core", "fct_invocations"]) in selected
+    return prepare_build(
+        current,
+        is_complete=selected == warehouse_models.keys,
+        only_streams=None if has_facts else _HEALTH_STREAMS,
+    )
+
+
 def _selection(context: dg.AssetExecutionContext) -> list[str]:
     """dbt's names of the selected models; nothing when all of them are."""
-    if context.selected_asset_keys == context.assets_def.keys:
+    # The definition in the context is that of the job, which knows no more than what it selects.
+    if context.selected_asset_keys == warehouse_models.keys:
         return []
     return sorted(
         context.assets_def.specs_by_key[key].metadata["dagster_dbt/unique_id"].split(".")[2]

@@ -50,6 +50,16 @@ class Benchmark:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HumanCost:
+    """What a person usually costs for one interaction, and what is taken where a tenant says nothing."""
+
+    use_case: str
+    default_usd: Decimal
+    low_usd: Decimal
+    high_usd: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
 class Label:
     """A word for the values from its lower bound up to, not including, its upper one."""
 
@@ -72,6 +82,7 @@ class Standards:
     targets: tuple[Target, ...]
     benchmarks: tuple[Benchmark, ...]
     labels: Mapping[str, tuple[Label, ...]]
+    human_costs: tuple[HumanCost, ...]
     flat_rate_change: Decimal
     flat_relative_change: Decimal
 
@@ -116,6 +127,15 @@ def read_standards() -> Standards:
             for row in _rows("benchmarks")
         ),
         labels={scale: tuple(words) for scale, words in labels.items()},
+        human_costs=tuple(
+            HumanCost(
+                use_case=row["use_case"],
+                default_usd=Decimal(row["default_usd"]),
+                low_usd=Decimal(row["low_usd"]),
+                high_usd=Decimal(row["high_usd"]),
+            )
+            for row in _rows("human_cost_benchmarks")
+        ),
         flat_rate_change=Decimal(settings["flat_rate_change"]),
         flat_relative_change=Decimal(settings["flat_relative_change"]),
     )

@@ -80,13 +80,23 @@ def is_rolled_back(settings: Settings, store: StateStore) -> bool:
     return last is not None and current is not None and current < last.publication_id
 
 
-def prepare_build(current: CurrentRun, *, is_complete: bool) -> BuildPlan:
+def prepare_build(
+    current: CurrentRun, *, is_complete: bool, only_streams: frozenset[str] | None = None
+) -> BuildPlan:
     """Plan this run's build and write the inputs that dbt reads. The caller holds the lock.
 
     What a removal of data has still to take out of the lake is taken out first.
+
+    Raises:
+        RunFailure: the build is of ``only_streams`` and there is no publication that it could add to.
     """
     mend(current.settings)
     plan = plan_of(current)
+    if only_streams is not None and plan.is_full_refresh:
+        raise RunFailure(
+            f"{', '.join(sorted(only_streams))} cannot be built alone: {plan.reason}; "
+            "run `agentmart run` or wait for the hourly run"
+        )
     write_run_inputs(
         current.settings,
         entries=read_entries(current.settings.lake),
@@ -94,6 +104,7 @@ def prepare_build(current: CurrentRun, *, is_complete: bool) -> BuildPlan:
         run_id=current.run.run_id,
         as_of=current.run.as_of,
         is_complete=is_complete,
+        only_streams=only_streams,
     )
     return plan
 

@@ -176,10 +176,13 @@ def write_run_inputs(
     run_id: int,
     as_of: datetime,
     is_complete: bool,
+    only_streams: frozenset[str] | None = None,
 ) -> None:
     """Write the run inputs; each file is replaced whole.
 
-    ``is_complete`` says whether all models are built from them.
+    ``is_complete`` says whether all models are built from them. Where the build is of ``only_streams``, it
+    knows nothing of what else was landed since the last publication, and takes no load for done: the next
+    build of all reads them again.
     """
     settings.run_inputs.mkdir(parents=True, exist_ok=True)
     _write_candidate(
@@ -192,7 +195,9 @@ def write_run_inputs(
                 else _PARTLY_REBUILT
             ),
             is_complete=is_complete,
-            load_ids=plan.load_ids,
+            load_ids=(
+                plan.load_ids if only_streams is None else plan.load_ids - plan.pending_load_ids
+            ),
         ),
     )
     context = [
@@ -207,6 +212,8 @@ def write_run_inputs(
     for entry in sorted(entries, key=lambda one: one.load_id):
         is_pending = entry.load_id in plan.pending_load_ids
         for stream, landed in sorted(entry.streams.items()):
+            if is_pending and only_streams is not None and stream not in only_streams:
+                continue
             loads.append(
                 {
                     "load_id": entry.load_id,

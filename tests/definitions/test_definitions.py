@@ -69,6 +69,7 @@ def test_a_failing_data_test_blocks_what_comes_after(repository: dg.RepositoryDe
 @pytest.mark.parametrize(
     ("job", "cron"),
     [
+        ("health_five_minute_job", "2-57/5 * * * *"),
         ("usage_and_revenue_hourly_job", "0 * * * *"),
         ("insights_daily_job", "15 1 * * *"),
         ("reports_six_hourly_job", "30 1,7,13,19 * * *"),

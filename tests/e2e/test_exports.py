@@ -119,6 +119,17 @@ def test_every_dataset_answers_for_every_scope_it_is_made_for(
         assert all(to_csv(table).endswith("\r\n") for table in answer.tables)
 
 
+@pytest.mark.parametrize("name", list(DATASETS))
+def test_a_period_that_has_not_begun_is_answered_as_the_schema_says(
+    published: Published, tenant: str, publisher: str, name: str
+) -> None:
+    dataset = DATASETS[name]
+    others = f"tenant:{tenant}" if ScopeKind.TENANT in dataset.scopes else f"publisher:{publisher}"
+    scope = "platform" if ScopeKind.PLATFORM in dataset.scopes else others
+    metric = "cost_usd" if dataset.metric is not None and dataset.metric.is_required else None
+    _answer(published, name, Request(scope=scope, period="2027-01", metric=metric))
+
+
 def test_every_metric_with_a_series_is_a_column_of_its_summary(published: Published) -> None:
     columns: dict[str, set[str]] = {}
     for metric in metrics_with_series().values():

@@ -5,6 +5,8 @@ Belongs here: the payload. Does not belong here: sending it, and how its figures
 
 from __future__ import annotations
 
+from datetime import date
+
 from orchestration.reporting.datasets.dataset import (
     TENANT_OR_PLATFORM,
     Answer,
@@ -32,7 +34,7 @@ _TYPES = {
 def _answer(question: Question, figures: Figures) -> Answer:
     """The last day of the period; of a longer one, every day stands beside it."""
     days = [_day(row) for row in sorted(figures["usage_daily"], key=lambda row: row["date_day"])]
-    last = days[-1] if days else {**dict.fromkeys(_TYPES), "date": question.window.first_day}
+    last = days[-1] if days else _not_begun(question.window.first_day)
     return Answer(
         document={
             "event": _EVENT,
@@ -41,6 +43,11 @@ def _answer(question: Question, figures: Figures) -> Answer:
         },
         tables=(Table.of("daily_summary", _TYPES, days),),
     )
+
+
+def _not_begun(day: date) -> dict[str, Cell]:
+    """A day of the future: nothing has happened, and no share of nothing is known (X-08)."""
+    return {"date": day, "dau": 0, "sessions": 0, "costs": half_up(0, 2), "error_rate": None}
 
 
 def _day(row: Row) -> dict[str, Cell]:

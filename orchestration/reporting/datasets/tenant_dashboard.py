@@ -29,6 +29,7 @@ from orchestration.reporting.periods import Window
 from orchestration.reporting.query import USD, Row
 from orchestration.reporting.rounding import half_up, ratio
 from orchestration.reporting.scopes import ScopeKind
+from orchestration.reporting.standards import read_standards
 from orchestration.reporting.tables import Cell, Table
 
 # A window of at most so many whole days is shown by the hour (RO-053).
@@ -124,7 +125,7 @@ def _answer(question: Question, figures: Figures) -> Answer:
                 "unpriced_usage_count": count(usage, "unpriced_usage_count"),
             },
             "quality": _quality(outcomes),
-            "business": _platform_value(value),
+            "business": {**_platform_value(value), "human_cost_benchmarks": _benchmarks()},
             "business_in_usd": _business(only_row(figures, "value_in_usd")),
             "roi": _roi(figures),
         },
@@ -162,6 +163,19 @@ def _platform_value(value: Row) -> dict[str, Json]:
         "net_savings": half_up(value["net_savings_after_fee_usd"], 2),
         "roi_percent": half_up(value["roi_percent"], 1),
     }
+
+
+def _benchmarks() -> list[Json]:
+    """What a person usually costs, in US dollars, beside the figure taken (RO-057..059)."""
+    return [
+        {
+            "use_case": cost.use_case,
+            "default_usd": cost.default_usd,
+            "low_usd": cost.low_usd,
+            "high_usd": cost.high_usd,
+        }
+        for cost in read_standards().human_costs
+    ]
 
 
 def _quality(outcomes: Row) -> dict[str, Json]:

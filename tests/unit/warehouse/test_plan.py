@@ -167,6 +167,34 @@ def test_run_inputs_list_loads_files_pending_dates_and_rejected_rows(tmp_path: P
         ]
 
 
+def test_a_build_of_some_streams_knows_of_nothing_else_new_and_takes_no_load_for_done(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(home=tmp_path)
+    entries = [ONE, TWO, THREE, ledger_entry("four", stream="health_samples")]
+    write_run_inputs(
+        settings,
+        entries=entries,
+        plan=_plan(entries, _published()),
+        run_id=1,
+        as_of=AS_OF,
+        is_complete=False,
+        only_streams=frozenset({"health_samples"}),
+    )
+    with duckdb.connect() as connection:
+        inputs = settings.run_inputs
+        loads = connection.execute(
+            f"select load_id, is_pending from '{inputs}/loads.parquet' order by load_id"
+        ).fetchall()
+        days = connection.execute(
+            f"select stream_name from '{inputs}/pending_event_dates.parquet'"
+        ).fetchall()
+    assert loads == [("four", True), ("one", False), ("two", False)]
+    assert days == [("health_samples",)]
+    # The next build of all finds both of the new loads pending.
+    assert read_candidate(settings, run_id=1).load_ids == {"one", "two"}
+
+
 def test_a_candidate_that_another_run_rebuilt_is_not_published(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     write_run_inputs(

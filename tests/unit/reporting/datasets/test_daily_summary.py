@@ -50,10 +50,15 @@ def test_a_day_without_messages_costs_nothing_and_has_no_error_rate() -> None:
     assert (document["data"]["costs"], document["data"]["error_rate"]) == (Decimal("0.00"), None)
 
 
-def test_a_period_that_has_not_begun_has_its_first_day_without_figures() -> None:
+def test_a_period_that_has_not_begun_has_its_first_day_without_anything() -> None:
     document: Any = _answer().document
-    assert document["data"]["date"] == date(2026, 3, 13)
-    assert document["data"]["dau"] is None
+    assert document["data"] == {
+        "date": date(2026, 3, 13),
+        "dau": 0,
+        "sessions": 0,
+        "costs": Decimal("0.00"),
+        "error_rate": None,
+    }
 
 
 def test_every_day_is_a_row_of_the_table() -> None:

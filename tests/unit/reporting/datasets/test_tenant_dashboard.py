@@ -228,13 +228,24 @@ def test_nothing_resolved_shows_its_loss_and_no_cost_per_resolution() -> None:
 
 
 def test_the_return_counts_the_platform_fee() -> None:
-    assert _document(_figures())["extra"]["business"] == {
+    business = _document(_figures())["extra"]["business"]
+    assert {name: business[name] for name in business if name != "human_cost_benchmarks"} == {
         "gross_savings": Decimal("19176.00"),
         "platform_fee": Decimal("324.00"),
         "platform_cost": Decimal("1500.00"),
         "net_savings": Decimal("17676.00"),
         "roi_percent": Decimal("1178.4"),
     }
+
+
+def test_the_usual_cost_of_a_person_is_shown_with_its_range() -> None:
+    shown = _document(_figures())["extra"]["business"]["human_cost_benchmarks"]
+    assert [tuple(one.values()) for one in shown] == [
+        ("support", Decimal("8.50"), Decimal("8.00"), Decimal("12.00")),
+        ("sales", Decimal("25.00"), Decimal("25.00"), Decimal("50.00")),
+        ("it_helpdesk", Decimal("15.00"), Decimal("15.00"), Decimal("20.00")),
+        ("unset", Decimal("8.50"), Decimal("8.00"), Decimal("12.00")),
+    ]
 
 
 def test_the_calculator_shows_its_inputs_and_what_follows_from_them() -> None:

@@ -1,0 +1,91 @@
+"""Jobs that build a part of the marts, run as a schedule would run them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+
+from orchestration.settings import PROJECT_ROOT
+from tests.e2e.conftest import DeploymentUnderTest
+from tests.support.command_line import command_environment
+
+_LATER = "2026-03-02T06:10:00+00:00"
+
+# One Dagster run of the named job in this process: its result, and the models that it built.
+_RUN_JOB = """
+import json, sys
+from orchestration.cli.dagster_home import open_instance
+from orchestration.definitions import defs
+from orchestration.settings import Settings
+
+config = {"as_of": sys.argv[2], "landing": sys.argv[3], "command": "test"}
+with open_instance(Settings.load()) as instance:
+    result = defs().resolve_job_def(sys.argv[1]).execute_in_process(
+        instance=instance,
+        raise_on_error=False,
+        run_config={
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            "resources": {"deployment": {"config": config}},
+        },
+    )
+built = [event.asset_key.path[-1] for event in result.get_asset_materialization_events()]
+failures = [str(one.step_failure_data.error) for one in result.all_events if one.is_step_failure]
+print(json.dumps({"built": built, "failures": failures}))
+"""
+
+
+def _run(job: str, home: Path) -> dict[str, list[str]]:
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN_JOB, job, _LATER, str(home / "landing")],
+        env=command_environment(home),
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    outcome: dict[str, list[str]] = json.loads(done.stdout.splitlines()[-1])
+    return outcome
+
+
+def test_health_is_refreshed_alone_and_what_else_came_waits_for_the_next_run(
+    own_deployment: DeploymentUnderTest,
+) -> None:
+    home = own_deployment.home
+    sample = {"service": "gateway", "timestamp": "2026-03-02T06:05:00Z", "requests": 7}
+    answer = {
+        "id": "between-two-hours",
+        "event_type": "agent_completed",
+        "agent_id": "agt-atlas",
+        "publisher_id": "pub-kestrel",
+        "tenant_id": "ten-aurora",
+        "timestamp": "2026-03-02T06:05:00Z",
+        "properties": {},
+    }
+    for stream, row in (("health_samples", sample), ("agent_events", answer)):
+        folder = home / "landing" / stream / "new"
+        folder.mkdir()
+        (folder / "new.ndjson").write_text(json.dumps(row) + "\n")
+
+    outcome = _run("health_five_minute_job", home)
+    assert outcome["failures"] == []
+    assert "health_summary" in outcome["built"]
+    assert not {"fct_invocations", "usage_summary", "insights"} & set(outcome["built"])
+    seen = (
+        "select (select count(*) from core.fct_health_samples where sampled_at = '2026-03-02 06:05'),"
+        " (select count(*) from core.fct_invocations where event_id = 'between-two-hours'),"
+        " (select last_event_at = '2026-03-02 06:05' from meta.freshness where name = 'health_samples'),"
+        " (select last_event_at < '2026-03-02 06:05' from meta.freshness where name = 'agent_events')"
+    )
+    published = home / "published" / "agentmart.duckdb"
+    with duckdb.connect(str(published), read_only=True) as mart:
+        assert mart.execute(seen).fetchone() == (1, 0, True, True)
+
+    finished = own_deployment("run", "--as-of", _LATER)
+    assert finished.exit_code == 0, finished.stderr
+    with duckdb.connect(str(published), read_only=True) as mart:
+        assert mart.execute(seen).fetchone() == (1, 1, True, False)
