@@ -97,6 +97,9 @@ class Settings:
     # Which terms of retention apply; None takes the default profile.
     product_profile: str | None = None
     channels: ChannelSettings = field(default_factory=ChannelSettings)
+    # May hold a password. The names are those that other programs read, too.
+    https_proxy: str | None = field(default=None, repr=False)
+    no_proxy: str = ""
 
     @classmethod
     def load(cls) -> Settings:
@@ -132,6 +135,8 @@ class Settings:
             mail_from=sender,
             product_profile=environ.get("AGENTMART_PRODUCT_PROFILE") or None,
             channels=_channels(environ),
+            https_proxy=environ.get("HTTPS_PROXY") or environ.get("https_proxy") or None,
+            no_proxy=environ.get("NO_PROXY") or environ.get("no_proxy") or "",
         )
 
     def export_to_children(self) -> None:

@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from orchestration.clock import now
 from orchestration.delivery.channels.apprise_service import AppriseSender
 from orchestration.delivery.channels.files import JsonFileSender, MailFileSender
+from orchestration.delivery.channels.http import HttpClient
 from orchestration.delivery.channels.notification_mail import MailSender
 from orchestration.delivery.channels.pagerduty import PagerDutySender
 from orchestration.delivery.channels.sender import Attempt, Fate, Sender
@@ -131,6 +132,7 @@ def resend_notification(
 def sender_for(channel: str, settings: Settings) -> Sender:
     """What tells through a channel here; one that is not configured writes files."""
     configured = settings.channels
+    client = HttpClient(https_proxy=settings.https_proxy, no_proxy=settings.no_proxy)
     match channel:
         case "email" if configured.email_to and settings.smtp is not None:
             return MailSender(settings.smtp)
@@ -141,13 +143,15 @@ def sender_for(channel: str, settings: Settings) -> Sender:
                 reason="AGENTMART_SMTP_HOST is not set",
             )
         case "slack" if configured.slack_url:
-            return SlackSender(configured.slack_url)
+            return SlackSender(configured.slack_url, client=client)
         case "teams" if configured.teams_url:
-            return TeamsSender(configured.teams_url)
+            return TeamsSender(configured.teams_url, client=client)
         case "pagerduty" if configured.pagerduty_key:
-            return PagerDutySender(configured.pagerduty_url, configured.pagerduty_key)
+            return PagerDutySender(
+                configured.pagerduty_url, configured.pagerduty_key, client=client
+            )
         case "webhook" if configured.webhook_url:
-            return WebhookSender(configured.webhook_url, configured.webhook_keys)
+            return WebhookSender(configured.webhook_url, configured.webhook_keys, client=client)
         case _ if channel in configured.apprise_urls:
             return AppriseSender(configured.apprise_urls[channel], variable=_variable(channel))
         case _:

@@ -18,12 +18,13 @@ from typing import Any
 
 import pytest
 
-from orchestration.delivery.channels.http import post
+from orchestration.delivery.channels.http import HttpClient
 from orchestration.delivery.channels.sender import Fate
 from orchestration.delivery.notifications import Notifications, NotificationStatus
 from orchestration.delivery.notify import NotificationRun, send_notifications
 from orchestration.delivery.outbox import MessageState
 from orchestration.settings import PROJECT_ROOT, ChannelSettings, Settings
+from tests.support.certificates import self_signed
 from tests.support.http_server import Reply, Server, closed_port, serve
 from tests.support.notifications import AS_OF, only, queue, states
 
@@ -202,7 +203,7 @@ def test_a_retry_after_without_sense_is_no_reason_to_wait_longer_than_a_day(
 ) -> None:
     server.replies = [Reply(status=429, headers={"Retry-After": asked_for})]
 
-    attempt = post(server.url(), b"{}", sent_at=_SENT_AT)
+    attempt = HttpClient().post(server.url(), b"{}", sent_at=_SENT_AT)
 
     assert attempt.fate is Fate.NOT_ACCEPTED
     assert attempt.retry_after_seconds in (None, 86_400)
@@ -228,7 +229,7 @@ def test_a_receiver_that_never_ends_its_answer_is_left_at_the_deadline(
 ) -> None:
     server.replies = [Reply(how=how)]
 
-    attempt = post(server.url(), b"{}", sent_at=_SENT_AT, timeout=0.3)
+    attempt = HttpClient(timeout=0.3).post(server.url(), b"{}", sent_at=_SENT_AT)
 
     assert attempt.fate is Fate.UNKNOWN
     assert "may or may not have arrived" in str(attempt.reason)
@@ -274,6 +275,78 @@ def test_a_server_without_tls_gets_nothing_of_what_is_meant_for_a_secure_one(
     assert server.requests == []
     assert row.state is MessageState.PENDING
     assert "no secure connection" in str(row.reason)
+
+
+@pytest.fixture
+def secure_server(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Server]:
+    """A server with a certificate that clients trust."""
+    certificate = self_signed(tmp_path_factory.mktemp("tls"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    with serve(certificate=certificate) as running:
+        yield running
+
+
+def test_a_secure_server_gets_it_and_one_that_is_not_trusted_gets_nothing(
+    secure_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusted = HttpClient().post(secure_server.url(), b"{}", sent_at=_SENT_AT)
+    monkeypatch.delenv("SSL_CERT_FILE")
+    untrusted = HttpClient().post(secure_server.url(), b"{}", sent_at=_SENT_AT)
+
+    assert (trusted.fate, untrusted.fate) == (Fate.ACCEPTED, Fate.NOT_ACCEPTED)
+    assert "certificate verify failed" in str(untrusted.reason)
+    assert len(secure_server.requests) == 1
+
+
+def test_what_goes_out_encrypted_goes_through_the_proxy_of_the_environment(
+    secure_server: Server, server: Server, tmp_path: Path
+) -> None:
+    environ = {
+        "AGENTMART_HOME": str(tmp_path),
+        "AGENTMART_SLACK_URL": secure_server.url("/slack"),
+        "HTTPS_PROXY": f"http://me:p%40ss@127.0.0.1:{server.port}",
+    }
+    queue(Settings.from_environment(environ), "slack")
+
+    assert _send(Settings.from_environment(environ)).sent == 1
+
+    (tunnel,), (request,) = server.requests, secure_server.requests
+    assert tunnel.path == f"127.0.0.1:{secure_server.port}"
+    assert base64.b64decode(tunnel.headers["proxy-authorization"].split()[1]) == b"me:p@ss"
+    assert (request.path, "proxy-authorization" in request.headers) == ("/slack", False)
+
+
+@pytest.mark.parametrize(
+    ("client", "tunnels", "fate"),
+    [
+        ({"https_proxy": "127.0.0.1:{port}"}, 1, Fate.ACCEPTED),
+        ({"https_proxy": "http://127.0.0.1:{port}", "no_proxy": "a.org, .0.1"}, 0, Fate.ACCEPTED),
+        ({"https_proxy": "http://127.0.0.1:{port}", "no_proxy": "*"}, 0, Fate.ACCEPTED),
+        ({"https_proxy": "http://127.0.0.1:{port}", "no_proxy": "7.0.0.1,"}, 1, Fate.ACCEPTED),
+        ({"https_proxy": "socks5://127.0.0.1:{port}"}, 0, Fate.NOT_ACCEPTED),
+        ({"https_proxy": "http://127.0.0.1:none"}, 0, Fate.NOT_ACCEPTED),
+    ],
+)
+def test_the_proxy_is_used_where_it_is_one_and_not_excepted(
+    client: dict[str, str], tunnels: int, fate: Fate, secure_server: Server, server: Server
+) -> None:
+    given = {name: value.format(port=server.port) for name, value in client.items()}
+    attempt = HttpClient(**given).post(secure_server.url(), b"{}", sent_at=_SENT_AT)  # type: ignore[arg-type]
+
+    assert (attempt.fate, len(server.requests)) == (fate, tunnels)
+
+
+def test_a_proxy_that_refuses_is_named_as_the_reason(secure_server: Server, server: Server) -> None:
+    server.replies = [Reply(status=407)]
+    client = HttpClient(https_proxy=f"http://127.0.0.1:{server.port}")
+
+    attempt = client.post(secure_server.url(), b"{}", sent_at=_SENT_AT)
+
+    assert attempt.fate is Fate.NOT_ACCEPTED
+    assert "Tunnel connection failed: 407" in str(attempt.reason)
+    assert secure_server.requests == []
 
 
 def test_an_sms_goes_to_its_gateway_through_apprise(settings: Settings, server: Server) -> None:

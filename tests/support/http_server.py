@@ -1,18 +1,21 @@
 """A recording web server on a free loopback port, which answers as it is told.
 
 It runs in a thread of the test and keeps every request. ``replies`` are used up in order; the last
-one stays. A reply may keep silent, cut the connection, or drip.
+one stays. A reply may keep silent, cut the connection, or drip. It is a proxy, too: where it grants a
+CONNECT it passes on what goes to and fro.
 """
 
 from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 
@@ -48,19 +51,25 @@ class Server:
     on_request: Callable[[Request], object] = lambda _: None
     closing: threading.Event = field(default_factory=threading.Event)
 
+    is_secure: bool = False
+
     def url(self, path: str = "/") -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"http{'s' if self.is_secure else ''}://127.0.0.1:{self.port}{path}"
 
     def next_reply(self) -> Reply:
         return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
 
 
 @contextmanager
-def serve(*replies: Reply) -> Iterator[Server]:
-    """Serve until the block ends."""
+def serve(*replies: Reply, certificate: tuple[Path, Path] | None = None) -> Iterator[Server]:
+    """Serve until the block ends, encrypted if there is a certificate with its key."""
     listener = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
     listener.daemon_threads = True
-    server = Server(port=listener.server_port)
+    server = Server(port=listener.server_port, is_secure=certificate is not None)
+    if certificate is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*certificate)
+        listener.socket = context.wrap_socket(listener.socket, server_side=True)
     if replies:
         server.replies = list(replies)
     listener.RequestHandlerClass = _handler(server)
@@ -83,6 +92,16 @@ def closed_port() -> int:
     return port
 
 
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    """Copy until one side ends."""
+    try:
+        while part := source.recv(65_536):
+            target.sendall(part)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        return
+
+
 def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -95,6 +114,23 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             self.do_POST()
+
+        def do_CONNECT(self) -> None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            server.requests.append(Request(path=self.path, headers=headers, body=b""))
+            reply = server.next_reply()
+            if reply.status != 200:
+                self._answer(reply)
+                return
+            host, _, port = self.path.rpartition(":")
+            with socket.create_connection((host, int(port))) as peer:
+                self.send_response(200)
+                self.end_headers()
+                self.close_connection = True
+                other = threading.Thread(target=_pass_on, args=(peer, self.connection))
+                other.start()
+                _pass_on(self.connection, peer)
+                other.join()
 
         def _answer(self, reply: Reply) -> None:
             self.close_connection = True

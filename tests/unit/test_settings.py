@@ -76,9 +76,11 @@ def test_channels_come_from_the_environment_and_hide_their_secrets() -> None:
             "AGENTMART_WEBHOOK_SECRET": "whsec_Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5,"
             "whsec_b2xkLWNhbmFyeS1vbGQtY2FuYXJ5LW9sZC1jYW5hcnk=",
             "AGENTMART_CHANNEL_SMS": "twilio://canary:token@15550001/15550002",
+            "https_proxy": "http://me:canary@proxy.example.org:3128",
         }
     )
     channels = settings.channels
+    assert settings.https_proxy == "http://me:canary@proxy.example.org:3128"
     assert channels.email_to == ("ann@example.org", "bob@example.org")
     assert channels.slack_url == "https://hooks.example.org/canary-slack"
     assert channels.pagerduty_url == "https://events.pagerduty.com/v2/enqueue"

@@ -12,15 +12,17 @@ import http.client
 import socket
 import ssl
 import threading
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from orchestration.delivery.channels.sender import Attempt, Fate, shortened
 
-TIMEOUT_SECONDS = 10.0
+_TIMEOUT_SECONDS = 10.0
 # A receiver that asks for more than this is asked again anyway.
 _LONGEST_RETRY_AFTER_SECONDS = 86_400
 _MOST_REPLY_BYTES = 4_096
@@ -28,63 +30,122 @@ _MOST_REASON = 200
 _MAY_SUCCEED_LATER = (408, 429)
 
 
-def post(
-    url: str,
-    body: bytes,
-    *,
-    sent_at: datetime,
-    headers: Mapping[str, str] | None = None,
-    secrets: Sequence[str] = (),
-    timeout: float = TIMEOUT_SECONDS,
-) -> Attempt:
-    """Post JSON. ``secrets`` are never repeated in the reason, even where the reply holds them."""
-    parts = urlsplit(url)
-    place = parts.netloc
-    connection = _connection(parts.scheme, parts.hostname or "", parts.port, timeout=timeout)
-    try:
+@dataclass(frozen=True, kw_only=True)
+class HttpClient:
+    """How to post: for how long to wait, and through which proxy what goes out encrypted."""
+
+    timeout: float = _TIMEOUT_SECONDS
+    https_proxy: str | None = field(default=None, repr=False)
+    no_proxy: str = ""
+
+    def post(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        sent_at: datetime,
+        headers: Mapping[str, str] | None = None,
+        secrets: Sequence[str] = (),
+    ) -> Attempt:
+        """Post JSON. ``secrets`` are never repeated in the reason, even where the reply holds them."""
+        parts = urlsplit(url)
+        place = parts.netloc
         try:
-            connection.connect()
-        except ssl.SSLError as error:
-            reason = f"no secure connection to {place}: {_short(error)}"
+            connection = self._connection(parts)
+        except ValueError:
+            reason = f"{place} cannot be reached: HTTPS_PROXY is not http://host:port; correct it"
             return Attempt(fate=Fate.NOT_ACCEPTED, reason=reason)
-        except OSError as error:
-            reason = f"{place} cannot be reached: {_short(error)}"
-            return Attempt(fate=Fate.NOT_ACCEPTED, reason=reason)
-        with _deadline(connection, seconds=timeout):
+        try:
             try:
-                connection.request(
-                    "POST",
-                    f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}",
-                    body=body,
-                    headers={
-                        "Content-Type": "application/json",
-                        "User-Agent": "agentmart",
-                        **(headers or {}),
-                    },
-                )
-            except OSError as error:
-                # Nobody acts on a request whose end never left.
-                reason = f"{place} broke off: {_short(error)}"
+                connection.connect()
+            except ssl.SSLError as error:
+                reason = f"no secure connection to {place}: {_short(error)}"
                 return Attempt(fate=Fate.NOT_ACCEPTED, reason=reason)
-            try:
-                response = connection.getresponse()
-            except (OSError, http.client.HTTPException) as error:
-                reason = (
-                    f"{place} never answered ({_short(error)}), so it may or may not have arrived"
+            except OSError as error:
+                reason = f"{place} cannot be reached: {_short(error)}"
+                return Attempt(fate=Fate.NOT_ACCEPTED, reason=reason)
+            with _deadline(connection, seconds=self.timeout):
+                path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
+                return _exchange(
+                    connection,
+                    _Question(
+                        path=path,
+                        body=body,
+                        headers=headers or {},
+                        place=place,
+                        secrets=secrets,
+                        sent_at=sent_at,
+                    ),
                 )
-                return Attempt(fate=Fate.UNKNOWN, reason=reason)
-            return _outcome(response, place=place, secrets=secrets, sent_at=sent_at)
-    finally:
-        connection.close()
+        finally:
+            connection.close()
 
+    def _connection(self, parts: SplitResult) -> http.client.HTTPConnection:
+        """A connection that is not open yet.
 
-def _connection(
-    scheme: str, host: str, port: int | None, *, timeout: float
-) -> http.client.HTTPConnection:
-    if scheme == "https":
+        Raises:
+            ValueError: the proxy is no URL of one.
+        """
+        host, port = parts.hostname or "", parts.port
+        if parts.scheme != "https":
+            return http.client.HTTPConnection(host, port, timeout=self.timeout)
         context = ssl.create_default_context()
-        return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
-    return http.client.HTTPConnection(host, port, timeout=timeout)
+        if not self.https_proxy or _is_excepted(host, self.no_proxy):
+            return http.client.HTTPSConnection(host, port, timeout=self.timeout, context=context)
+        proxy = urlsplit(self.https_proxy if "://" in self.https_proxy else f"//{self.https_proxy}")
+        if proxy.scheme not in ("", "http") or not proxy.hostname:
+            raise ValueError(proxy.scheme)
+        tunnel = http.client.HTTPSConnection(
+            proxy.hostname, proxy.port or 80, timeout=self.timeout, context=context
+        )
+        user = f"{unquote(proxy.username or '')}:{unquote(proxy.password or '')}".encode()
+        login = {"Proxy-Authorization": f"Basic {b64encode(user).decode()}"}
+        tunnel.set_tunnel(host, port or 443, headers=login if proxy.username else {})
+        return tunnel
+
+
+def _is_excepted(host: str, no_proxy: str) -> bool:
+    """Whether a host, or the domain it is in, stands in a list between commas."""
+    names = [name.strip().lstrip(".").lower() for name in no_proxy.split(",")]
+    return any(name == "*" or f".{host}".endswith(f".{name}") for name in names if name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Question:
+    """What is asked over an open connection, and what must be known to tell of its end."""
+
+    path: str
+    body: bytes
+    headers: Mapping[str, str]
+    place: str
+    secrets: Sequence[str]
+    sent_at: datetime
+
+
+def _exchange(connection: http.client.HTTPConnection, asked: _Question) -> Attempt:
+    try:
+        connection.request(
+            "POST",
+            asked.path,
+            body=asked.body,
+            headers={
+                "Content-Type": "application/json",
+                "User-Agent": "agentmart",
+                **asked.headers,
+            },
+        )
+    except OSError as error:
+        # Nobody acts on a request whose end never left.
+        reason = f"{asked.place} broke off: {_short(error)}"
+        return Attempt(fate=Fate.NOT_ACCEPTED, reason=reason)
+    try:
+        response = connection.getresponse()
+    except (OSError, http.client.HTTPException) as error:
+        reason = (
+            f"{asked.place} never answered ({_short(error)}), so it may or may not have arrived"
+        )
+        return Attempt(fate=Fate.UNKNOWN, reason=reason)
+    return _outcome(response, asked)
 
 
 @contextmanager
@@ -109,21 +170,23 @@ def _deadline(connection: http.client.HTTPConnection, *, seconds: float) -> Iter
         timer.cancel()
 
 
-def _outcome(
-    response: http.client.HTTPResponse, *, place: str, secrets: Sequence[str], sent_at: datetime
-) -> Attempt:
+def _outcome(response: http.client.HTTPResponse, asked: _Question) -> Attempt:
     if 200 <= response.status < 300:
         return Attempt(fate=Fate.ACCEPTED)
-    said = _words(response, secrets=secrets)
-    reason = f"{place} answered {response.status} {said}".rstrip()
+    said = _words(response, secrets=asked.secrets)
+    reason = f"{asked.place} answered {response.status} {said}".rstrip()
     if 300 <= response.status < 400:
-        reason = f"{place} answered {response.status}; redirects are not followed: check the URL"
+        reason = (
+            f"{asked.place} answered {response.status}; redirects are not followed: check the URL"
+        )
         return Attempt(fate=Fate.REFUSED, reason=reason)
     if response.status >= 500 or response.status in _MAY_SUCCEED_LATER:
         return Attempt(
             fate=Fate.NOT_ACCEPTED,
             reason=reason,
-            retry_after_seconds=_retry_after(response.getheader("Retry-After"), sent_at=sent_at),
+            retry_after_seconds=_retry_after(
+                response.getheader("Retry-After"), sent_at=asked.sent_at
+            ),
         )
     return Attempt(fate=Fate.REFUSED, reason=reason)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 
-from orchestration.delivery.channels.http import TIMEOUT_SECONDS, post
+from orchestration.delivery.channels.http import HttpClient
 from orchestration.delivery.channels.sender import Attempt, Sender, headline
 from orchestration.delivery.notifications import Notification, NotificationStatus
 from orchestration.reporting.documents import Json, to_json
@@ -21,15 +21,15 @@ class PagerDutySender(Sender):
 
     drops_repetitions = True
 
-    def __init__(self, url: str, key: str, *, timeout: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, url: str, key: str, *, client: HttpClient) -> None:
         self._url = url
         self._key = key
-        self._timeout = timeout
+        self._client = client
 
     def send(self, notification: Notification, *, sent_at: datetime) -> Attempt:
         content = to_json(pagerduty_event(notification, routing_key=self._key)).encode()
         secrets = (self._url, self._key)
-        return post(self._url, content, sent_at=sent_at, secrets=secrets, timeout=self._timeout)
+        return self._client.post(self._url, content, sent_at=sent_at, secrets=secrets)
 
 
 def pagerduty_event(notification: Notification, *, routing_key: str) -> Json:

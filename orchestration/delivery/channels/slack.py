@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from orchestration.delivery.channels.http import TIMEOUT_SECONDS, post
+from orchestration.delivery.channels.http import HttpClient
 from orchestration.delivery.channels.sender import (
     Attempt,
     Sender,
@@ -30,15 +30,13 @@ class SlackSender(Sender):
     Slack answers a repetition with a second message, so one of unknown fate is not repeated.
     """
 
-    def __init__(self, url: str, *, timeout: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, url: str, *, client: HttpClient) -> None:
         self._url = url
-        self._timeout = timeout
+        self._client = client
 
     def send(self, notification: Notification, *, sent_at: datetime) -> Attempt:
         content = to_json(slack_message(notification)).encode()
-        return post(
-            self._url, content, sent_at=sent_at, secrets=(self._url,), timeout=self._timeout
-        )
+        return self._client.post(self._url, content, sent_at=sent_at, secrets=(self._url,))
 
 
 def slack_message(notification: Notification) -> Json:

@@ -15,7 +15,7 @@ import hmac
 from collections.abc import Sequence
 from datetime import datetime
 
-from orchestration.delivery.channels.http import TIMEOUT_SECONDS, post
+from orchestration.delivery.channels.http import HttpClient
 from orchestration.delivery.channels.sender import Attempt, Sender
 from orchestration.delivery.notifications import Notification, NotificationKind
 from orchestration.reporting.documents import Json, to_json
@@ -26,12 +26,10 @@ class WebhookSender(Sender):
 
     drops_repetitions = True
 
-    def __init__(
-        self, url: str, keys: Sequence[bytes], *, timeout: float = TIMEOUT_SECONDS
-    ) -> None:
+    def __init__(self, url: str, keys: Sequence[bytes], *, client: HttpClient) -> None:
         self._url = url
         self._keys = tuple(keys)
-        self._timeout = timeout
+        self._client = client
 
     def send(self, notification: Notification, *, sent_at: datetime) -> Attempt:
         content = to_json(webhook_document(notification)).encode()
@@ -39,7 +37,7 @@ class WebhookSender(Sender):
         signatures = [
             sign(content, key=key, identifier=identifier, timestamp=timestamp) for key in self._keys
         ]
-        return post(
+        return self._client.post(
             self._url,
             content,
             sent_at=sent_at,
@@ -49,7 +47,6 @@ class WebhookSender(Sender):
                 "webhook-signature": " ".join(signatures),
             },
             secrets=(self._url,),
-            timeout=self._timeout,
         )
 
 
