@@ -49,6 +49,7 @@ from orchestration.ingest.object_storage import (
 from orchestration.ingest.pieces import PieceResult, PieceTask, run_piece
 from orchestration.ingest.progress import FileCount, LoadProgress, ProgressCount
 from orchestration.ingest.publishing import keep_refused_rows, land_rows
+from orchestration.ingest.repeats import note_repeat
 from orchestration.ingest.replay import replay_due_rows
 from orchestration.ingest.small_files import is_small, run_small_file, run_small_files
 from orchestration.ingest.sources import read_sources
@@ -282,6 +283,14 @@ def load_landing(
                             record(outcome)
                 finally:
                     run.objects.keep_memory()
+            for outcome in outcomes:
+                if outcome.status == REPEATED and outcome.load_id is not None:
+                    note_repeat(
+                        settings.lake,
+                        source_name=outcome.source_name,
+                        load_id=outcome.load_id,
+                        path=outcome.path,
+                    )
     except (OSError, duckdb.Error) as error:
         if is_out_of_space(error, home=settings.home):
             raise RunFailure(f"Loading stopped: {out_of_space(settings.home)}") from error

@@ -23,6 +23,7 @@ from orchestration.errors import RunFailure
 from orchestration.ingest.ledger import LedgerEntry
 from orchestration.ingest.listing import lake_files
 from orchestration.ingest.quarantine import Holding, holdings
+from orchestration.ingest.repeats import count_repeats
 from orchestration.ingest.tombstones import frozen_file, ranges_file
 from orchestration.settings import Settings
 from orchestration.state.store import Publication
@@ -235,6 +236,7 @@ def write_run_inputs(
             )
             if is_pending:
                 pending_dates.update((stream, str(day)) for day in landed.event_dates)
+    repeats = count_repeats(settings.lake)
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         _write(
@@ -268,7 +270,7 @@ def write_run_inputs(
         _write(
             connection,
             settings.run_inputs / "files.parquet",
-            [_file_row(held) for held in holdings(entries)],
+            [_file_row(held, repeats=repeats) for held in holdings(entries)],
             {
                 "load_id": "varchar",
                 "source_name": "varchar",
@@ -280,6 +282,7 @@ def write_run_inputs(
                 "rows_ignored": "bigint",
                 "rows_expanded": "bigint",
                 "rows_replayed": "bigint",
+                "repeated_file_count": "bigint",
             },
         )
         _write(
@@ -335,7 +338,7 @@ def _copy_or_empty(
     _copy(connection, target, f"select {columns} where false{rows}", {})
 
 
-def _file_row(held: Holding) -> Mapping[str, object]:
+def _file_row(held: Holding, *, repeats: Mapping[str, int]) -> Mapping[str, object]:
     """What became of a file, with the changes that replays of its refused rows made."""
     return {
         "load_id": held.entry.load_id,
@@ -348,6 +351,7 @@ def _file_row(held: Holding) -> Mapping[str, object]:
         "rows_ignored": sum(one.rows_ignored for one in held.everything),
         "rows_expanded": sum(one.rows_expanded for one in held.everything),
         "rows_replayed": sum(one.rows_landed for one in held.replays),
+        "repeated_file_count": repeats.get(held.entry.load_id, 0),
     }
 
 

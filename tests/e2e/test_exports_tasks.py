@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -203,6 +204,8 @@ def _plant(landing: Path) -> None:
         "llm_calls": calls,
     }
     plant(landing, streams)
+    # The same bytes under another name: nothing is read of them.
+    shutil.copy(landing / "tasks" / "planted.ndjson", landing / "tasks" / "planted-again.ndjson")
 
 
 @pytest.fixture(scope="module")
@@ -372,6 +375,7 @@ def test_data_quality_lists_what_no_scope_counts(published: Published) -> None:
     streams = {one["stream"]: one for one in document["streams"]}
     assert streams["agent_events"]["duplicates"] == 1
     assert (streams["tasks"]["rows_landed"], streams["tasks"]["superseded"]) == (49, 1)
+    assert [streams[name]["repeated_files"] for name in ("tasks", "agent_events")] == [1, 0]
     sources = {one["stream"]: one for one in document["extra"]["sources"]}
     assert sources["llm_calls"]["usage_without_owner"] == 1
     assert sources["llm_calls"]["cost_without_owner_usd"] == Decimal("1.25")

@@ -122,6 +122,23 @@ _OF_A_DEPLOYMENT = {
 }
 # A goal is of any metric too.
 _OF_A_GOAL = {"goal_attainment", "goal_target", "metric_value"}
+# A day beside what it was to be is of any metric; an hour's burst is of the error rate.
+_OF_AN_ANOMALY = {
+    "burst_agent_messages",
+    "burst_error_rate",
+    "burst_errored_count",
+    "burst_hour_of_day",
+    "burst_score",
+    "evaluated_hour_count",
+    "expected_value",
+    "observation_count",
+    "past_day_count",
+    "score",
+    "score_limit",
+    "usual_error_rate",
+    "usual_high",
+    "usual_low",
+}
 # One finding is about any metric; `metric` beside these names it.
 _OF_A_FINDING = {"baseline", "sample_size", "threshold", "value"}
 _NO_METRICS = (
@@ -135,6 +152,7 @@ _NO_METRICS = (
     | _OF_AN_EXPERIMENT
     | _OF_A_DEPLOYMENT
     | _OF_A_GOAL
+    | _OF_AN_ANOMALY
 )
 
 

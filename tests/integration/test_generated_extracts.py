@@ -11,6 +11,7 @@ import pytest
 from orchestration.contracts.streams import STREAMS
 from orchestration.generate import write_extracts
 from orchestration.ingest.load import LoadReport, load_landing
+from orchestration.ingest.repeats import count_repeats
 from orchestration.settings import Settings
 
 UNTIL = datetime(2026, 3, 2, 6, tzinfo=UTC)
@@ -32,6 +33,14 @@ def test_every_file_loads_but_the_one_that_was_delivered_twice(report: LoadRepor
     assert [file.path for file in report.files if file.status == "failed"] == []
     repeated = [Path(file.path).name for file in report.files if file.status == "repeated"]
     assert repeated == ["part-repeated.ndjson"]
+
+
+def test_the_file_that_was_delivered_twice_is_noted_once_however_often_it_is_seen(
+    report: LoadReport, settings: Settings
+) -> None:
+    (repeated,) = (file for file in report.files if file.status == "repeated")
+    load_landing(settings=settings, landing=settings.landing, as_of=UNTIL)
+    assert count_repeats(settings.lake) == {repeated.load_id: 1}
 
 
 def test_only_the_thirteen_broken_rows_are_quarantined(

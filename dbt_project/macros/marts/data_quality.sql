@@ -16,6 +16,7 @@
         streams.source_name as stream_source_name,
         streams.stream_name,
         streams.load_count,
+        streams.repeated_file_count,
         streams.rows_read,
         streams.rows_ignored,
         streams.rows_landed,

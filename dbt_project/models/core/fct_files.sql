@@ -24,6 +24,7 @@ final as (
         cast(coalesce(landed.rows_landed, 0) as bigint) as rows_landed,
         cast(coalesce(landed.rows_quarantined, 0) as bigint) as rows_quarantined,
         files.rows_replayed,
+        files.repeated_file_count,
         files.loaded_at
     from files
     left join landed on files.load_id = landed.file_load_id

@@ -24,11 +24,12 @@ streams_fed as (
     from loads
 ),
 
-ignored_by_stream as (
+files_by_stream as (
     select
         streams_fed.source_name,
         streams_fed.stream_name,
-        sum(files.rows_ignored) as rows_ignored
+        sum(files.rows_ignored) as rows_ignored,
+        sum(files.repeated_file_count) as repeated_file_count
     from streams_fed
     inner join {{ ref('stg_files') }} as files
         on streams_fed.file_load_id = files.load_id
@@ -55,7 +56,8 @@ final as (
         loads_by_stream.load_count,
         cast(loads_by_stream.rows_landed + loads_by_stream.rows_quarantined as bigint)
             as rows_read,
-        cast(coalesce(ignored_by_stream.rows_ignored, 0) as bigint) as rows_ignored,
+        cast(coalesce(files_by_stream.repeated_file_count, 0) as bigint) as repeated_file_count,
+        cast(coalesce(files_by_stream.rows_ignored, 0) as bigint) as rows_ignored,
         cast(loads_by_stream.rows_landed as bigint) as rows_landed,
         cast(loads_by_stream.rows_quarantined as bigint) as rows_quarantined,
         cast(coalesce(copies.duplicate_rows, 0) as bigint) as duplicate_rows,
@@ -65,10 +67,10 @@ final as (
         loads_by_stream.last_event_at,
         loads_by_stream.last_loaded_at
     from loads_by_stream
-    left join ignored_by_stream
+    left join files_by_stream
         on
-            loads_by_stream.source_name = ignored_by_stream.source_name
-            and loads_by_stream.stream_name = ignored_by_stream.stream_name
+            loads_by_stream.source_name = files_by_stream.source_name
+            and loads_by_stream.stream_name = files_by_stream.stream_name
     left join copies
         on
             loads_by_stream.source_name = copies.source_name

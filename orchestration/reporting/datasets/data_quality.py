@@ -36,6 +36,7 @@ _COUNTS = {
     "rows_quarantined": "rows_quarantined",
     "duplicates": "duplicate_rows",
     "superseded": "superseded_rows",
+    "repeated_files": "repeated_file_count",
 }
 _MORE_COUNTS = {
     "files": "load_count",
@@ -52,8 +53,7 @@ def _answer(question: Question, figures: Figures) -> Answer:
     for row in figures["data_quality"]:
         by_stream[row["stream_name"]].append(row)
     streams = [
-        {"stream": stream, **_sums(rows, _COUNTS), "repeated_files": None}
-        for stream, rows in sorted(by_stream.items())
+        {"stream": stream, **_sums(rows, _COUNTS)} for stream, rows in sorted(by_stream.items())
     ]
     refused: dict[tuple[str, str], int] = defaultdict(int)
     for row in figures["quarantine_reasons"]:
@@ -79,7 +79,7 @@ def _answer(question: Question, figures: Figures) -> Answer:
         tables=(
             Table.of(
                 "data_quality",
-                {"stream": "VARCHAR", **dict.fromkeys([*_COUNTS, "repeated_files"], "BIGINT")},
+                {"stream": "VARCHAR", **dict.fromkeys(_COUNTS, "BIGINT")},
                 streams,
             ),
             Table.of(

@@ -9,7 +9,8 @@ import duckdb
 import pytest
 
 from orchestration.errors import RunFailure
-from orchestration.ingest.ledger import LedgerEntry
+from orchestration.ingest.ledger import LedgerEntry, write_entry
+from orchestration.ingest.repeats import note_repeat
 from orchestration.settings import Settings
 from orchestration.state.store import Publication
 from orchestration.warehouse.plan import (
@@ -221,6 +222,30 @@ def test_a_full_refresh_of_some_models_does_not_pass_for_one_of_all(
         is_complete=is_complete,
     )
     assert built_by(settings) == expected
+
+
+def test_files_that_came_again_are_counted_under_the_one_that_was_loaded(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    entries = [ONE, ledger_entry("two")]
+    for entry in entries:
+        write_entry(settings.lake, entry, staging=tmp_path / "staging")
+    for path in (ONE.path, "again.ndjson", "once more.ndjson", "again.ndjson"):
+        note_repeat(settings.lake, source_name=ONE.source_name, load_id="one", path=path)
+    note_repeat(settings.lake, source_name=ONE.source_name, load_id="erased", path="gone.ndjson")
+    write_run_inputs(
+        settings,
+        entries=entries,
+        plan=_plan(entries, None),
+        run_id=1,
+        as_of=AS_OF,
+        is_complete=True,
+    )
+    with duckdb.connect() as connection:
+        files = connection.execute(
+            "select load_id, repeated_file_count"
+            f" from '{settings.run_inputs}/files.parquet' order by 1"
+        ).fetchall()
+    assert files == [("one", 2), ("two", 0)]
 
 
 def test_what_a_replay_moved_is_counted_once_under_its_file(tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ final as (
         streams.source_name,
         streams.stream_name,
         streams.load_count,
+        streams.repeated_file_count,
         streams.rows_read,
         streams.rows_ignored,
         streams.rows_landed,

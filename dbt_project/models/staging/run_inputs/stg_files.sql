@@ -14,6 +14,7 @@ final as (
         rows_ignored,
         rows_expanded,
         rows_replayed,
+        repeated_file_count,
         loaded_at
     from written
 )

@@ -14,6 +14,7 @@ def _stream(source: str, stream: str, **counts: int) -> dict[str, Any]:
         "stream_source_name": source,
         "stream_name": stream,
         "load_count": 2,
+        "repeated_file_count": 1,
         "rows_read": 12,
         "rows_ignored": 0,
         "rows_landed": 10,
@@ -79,6 +80,7 @@ def test_a_stream_is_the_sum_of_its_sources_which_stand_beside() -> None:
     assert [one["stream"] for one in document["streams"]] == ["agent_events", "llm_calls"]
     events = document["streams"][0]
     assert (events["rows_read"], events["rows_landed"], events["duplicates"]) == (24, 15, 2)
+    assert events["repeated_files"] == 2
     sources = document["extra"]["sources"]
     assert [(one["source"], one["stream"]) for one in sources] == [
         ("native", "agent_events"),
