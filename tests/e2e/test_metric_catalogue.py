@@ -20,6 +20,7 @@ _PLACES = {
     "band_order",
     "bin_order",
     "hour_of_day",
+    "iso_weekday",
     "min_instances",
     "months_since",
     "day_count",
