@@ -24,7 +24,7 @@ help:
 	@echo 'make test   everything: check, and the integration, contract and end-to-end tests'
 	@echo 'make check  the fast half: format, lint, types, SQL, YAML, conventions, unit tests'
 	@echo 'make soak   the long forms of the random tests: deliveries, kills, noise (hours)'
-	@echo 'make bench  ingestion beside other tools, into tests/benchmarks/RESULTS.md (EVENTS=10000000 REPEATS=3)'
+	@echo 'make bench  ingestion beside other tools, and false alarms, into tests/benchmarks/RESULTS.md (EVENTS=10000000 REPEATS=3)'
 	@echo 'make clean  remove the environment and caches; data/ stays'
 
 .PHONY: run
@@ -85,6 +85,7 @@ REPEATS ?= 3
 .PHONY: bench
 bench: $(VENV)/.installed $(BENCH_VENV)/.installed
 	$(BIN)/python -m tests.benchmarks.ingest.measure --events $(EVENTS) --repeats $(REPEATS) --date "$$(date +%F)"
+	$(BIN)/python -m tests.benchmarks.anomalies.measure --date "$$(date +%F)"
 
 $(BENCH_VENV)/.installed: tests/benchmarks/requirements.lock
 	$(BIN)/uv venv --quiet --clear --python "$(PYTHON)" $(BENCH_VENV)

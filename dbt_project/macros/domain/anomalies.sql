@@ -246,7 +246,8 @@
                 when 'amount' then
                     2 * sqrt(expectations.known_total / expectations.unit_size + 0.375)
                     - 2 * sqrt(expectations.expected_total / expectations.unit_size + 0.375)
-                when 'duration' then ln(expectations.known_total / nullif(expectations.expected_total, 0))
+                when 'duration' then
+                    ln(nullif(expectations.known_total, 0) / nullif(expectations.expected_total, 0))
                 when 'rate' then
                     sqrt(expectations.observations + 0.5) * (
                         {{ angle_of_share('expectations.known_total', 'expectations.observations') }}
