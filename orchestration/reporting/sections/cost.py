@@ -85,10 +85,11 @@ def cost(rows: ReportRows) -> Section:
         reason = f"No model was used in this {period_noun(rows)}."
         return _section(Empty(reason=reason))
     blocks: list[Block] = [Figures(figures=figures(rows, *_UNIT_COSTS))]
+    # A digest is for a glance; the week's report has the rest.
+    is_digest = rows.window.frequency is Frequency.DAILY
+    by_provider = None if is_digest else _by_provider(rows, usage)
     charts = [
-        chart
-        for chart in (_by_provider(rows, usage), _trend(rows), _by_agent(rows, usage))
-        if chart is not None
+        chart for chart in (by_provider, _trend(rows), _by_agent(rows, usage)) if chart is not None
     ]
     if usage.number("cost_usd"):
         blocks.extend(in_rows(charts))
@@ -96,9 +97,11 @@ def cost(rows: ReportRows) -> Section:
         blocks.append(
             Empty(reason="Nothing that was used has a price, so there is no cost to show.")
         )
+    if is_digest:
+        return _section(*blocks)
     blocks.append(Figures(figures=(*figures(rows, *_TOKEN_FIGURES), *_projection(rows, usage))))
     models = sorted(rows.rows("usage_by_model"), key=_model_order)
-    if models and rows.window.frequency is not Frequency.DAILY:
+    if models:
         blocks.append(_models(usage, models))
     return _section(*blocks)
 
