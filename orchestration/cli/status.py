@@ -29,6 +29,7 @@ def status(settings: Settings) -> None:
         *_alerts(settings),
         *_marts(settings),
         *_outbox(settings),
+        *_removals(settings),
     ):
         click.echo(line)
 
@@ -126,3 +127,17 @@ def _outbox(settings: Settings) -> Iterator[str]:
         yield "  nothing"
     for channel, count in written_notifications(settings).items():
         yield f"  {count:,} written to {settings.outbox} instead of {channel}"
+
+
+def _removals(settings: Settings) -> Iterator[str]:
+    from orchestration.retention.removal import ERASURE, EXPIRY, has_pending, read_log
+
+    yield ""
+    yield "removals"
+    log = read_log(settings)
+    for kind in (EXPIRY, ERASURE):
+        last = next((one for one in reversed(log) if one.kind == kind), None)
+        when = f"last {last.as_of:%Y-%m-%d %H:%M}, {last.row_count:,} rows" if last else "never"
+        yield f"  {kind:<10} {when}"
+    if has_pending(settings):
+        yield "  INTERRUPTED: the next run ends what a removal began"
