@@ -33,6 +33,7 @@ _FUNCTION_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _COMPARED = ", previous_start := $previous_start, previous_end := $previous_end"
 _ROWS_AT_ONCE = 2_000
 _PARAMETER = re.compile(r"\$([a-z_]+)")
+_MISSING = re.compile(r'(Table Function|Table) with name "?([\w.]+)"? does not exist')
 
 
 class Published:
@@ -43,10 +44,22 @@ class Published:
         self._connection = connection
 
     def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
-        """Run one statement, its ``$name`` parameters replaced by values, and return its rows."""
+        """Run one statement, its ``$name`` parameters replaced by values, and return its rows.
+
+        Raises:
+            RunFailure: the published state was made before the table existed.
+        """
         values = parameters or {}
         statement = _PARAMETER.sub(lambda match: _literal(values[match[1]]), sql)
-        cursor = self._connection.execute(statement)
+        try:
+            cursor = self._connection.execute(statement)
+        except duckdb.CatalogException as error:
+            found = _MISSING.search(str(error))
+            missing = f"{found[1].lower()} {found[2]}" if found else "what is asked for"
+            raise RunFailure(
+                f"the published database has no {missing}; it was made by another version: "
+                "run `agentmart run` again"
+            ) from error
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -102,29 +115,23 @@ class Published:
                 bucket := $bucket, currency := $currency{compared}
             )
         """
-        try:
-            return self.rows(
-                sql,
-                {
-                    "scope": scope.text,
-                    "start_local": window.start_local,
-                    "end_local": window.end_local,
-                    "time_zone": window.time_zone,
-                    "source": scope.source_name,
-                    "agent": scope.agent_id,
-                    # Stored times are UTC without a zone, and are compared as such.
-                    "as_of": window.as_of.replace(tzinfo=None),
-                    "bucket": bucket,
-                    "currency": currency,
-                    "previous_start": previous and previous.start_local,
-                    "previous_end": previous and previous.end_local,
-                },
-            )
-        except duckdb.CatalogException as error:
-            raise RunFailure(
-                f"the published database has no table function {name}; it was made by another "
-                "version: run `agentmart run` again"
-            ) from error
+        return self.rows(
+            sql,
+            {
+                "scope": scope.text,
+                "start_local": window.start_local,
+                "end_local": window.end_local,
+                "time_zone": window.time_zone,
+                "source": scope.source_name,
+                "agent": scope.agent_id,
+                # Stored times are UTC without a zone, and are compared as such.
+                "as_of": window.as_of.replace(tzinfo=None),
+                "bucket": bucket,
+                "currency": currency,
+                "previous_start": previous and previous.start_local,
+                "previous_end": previous and previous.end_local,
+            },
+        )
 
 
 @contextmanager

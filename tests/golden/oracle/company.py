@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
+from tests.golden.oracle.extracts import Record
 from tests.golden.oracle.facts import Facts
 from tests.golden.oracle.numbers import P95, mean, percentile, ratio
 from tests.golden.oracle.windows import Window
@@ -30,6 +31,7 @@ class Health:
     peak: Fraction | None
     peak_at: datetime | None
     capacity: int | None
+    utilisation: Fraction | None
 
     def uptime_percent(self, window: Window) -> Decimal | None:
         """Truncated to two places, so that less than all never shows as all (X-23)."""
@@ -74,7 +76,17 @@ def health(facts: Facts, window: Window) -> Health:
         peak=peak,
         peak_at=peak_at,
         capacity=sum(capacities.values()) if capacities else None,
+        utilisation=max(_utilisations(samples), default=None),
     )
+
+
+def _utilisations(samples: list[Record]) -> list[Fraction]:
+    """Of each service in each interval: its load as a share of what it can take (FL-076)."""
+    return [
+        Fraction(row["requests"] * 60, row["interval_s"] * row["capacity_rpm"])
+        for row in samples
+        if row["requests"] is not None and row["interval_s"] and row["capacity_rpm"]
+    ]
 
 
 def _incidents(facts: Facts) -> list[Span]:

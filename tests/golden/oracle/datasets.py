@@ -312,7 +312,9 @@ def _compared(
             "rating_degrades_at_load": rated.degrades_at(facts),
         },
         "extra": {
+            "model_count": len({(row.model, row.provider) for row in part.usage if row.model}),
             "avg_message_tokens_per_second": rounded(part.tokens_per_second_of_messages, 1),
+            "avg_output_tokens_per_message": whole(ratio(part.output_tokens, total)),
             "agent_hours": rounded(hours, 2),
         },
     }
@@ -618,6 +620,8 @@ def task_usage(facts: Facts, question: Question) -> Document:
             ],
         },
         {
+            "open_tasks": tasks.still_open(facts, question.scope, window),
+            "cancelled_tasks": tasks.cancelled(facts, question.scope, window),
             "average_task_duration_s": rounded(found.duration, 1),
             "average_completed_task_duration_s": rounded(found.completed_duration, 1),
         },
@@ -674,6 +678,13 @@ def task_performance(facts: Facts, question: Question) -> Document:
             },
         },
         {
+            **_dates(window),
+            "metrics": {
+                "task_completion_rate": _relative(now.completion_rate, before.completion_rate),
+                "average_task_duration": _relative(now.duration, before.duration),
+                "token_efficiency": _relative(now.tokens_per_task, before.tokens_per_task),
+                "error_rate": _relative(now.error_rate, before.error_rate),
+            },
             "tokens_per_minute": {
                 **_trend(now.tokens_per_minute, before.tokens_per_minute, 2, "amount"),
                 "unit": "tokens_per_minute",
@@ -694,6 +705,19 @@ def task_performance(facts: Facts, question: Question) -> Document:
             },
         },
     )
+
+
+def _dates(window: Window) -> dict[str, Json]:
+    return {
+        "from_date": _stamp(window.start, window),
+        "to_date": _stamp(_last_second(window), window),
+    }
+
+
+def _relative(now: Fraction | None, before: Fraction | None) -> Json:
+    """The change as a share of what was; none from nothing (X-06)."""
+    change = None if now is None or before is None else ratio(now - before, before)
+    return {"relative_change": rounded(change, 4)}
 
 
 def _trend(
@@ -791,6 +815,7 @@ def task_costs(facts: Facts, question: Question) -> Document:
             ],
         },
         {
+            **_dates(question.window),
             "total_tasks": len(found.tasks),
             "average_cost_per_completed_task": rounded(ratio(total, found.completed), 2),
         },
@@ -953,6 +978,7 @@ def _company_health(facts: Facts, question: Question, found: usage.Activity) -> 
         "peak_rpm": rounded(state.peak, 1),
         "peak_at": None if state.peak_at is None else state.peak_at.isoformat(),
         "capacity_rpm": state.capacity,
+        "capacity_utilisation": rounded(state.utilisation, 4),
     }
 
 

@@ -190,6 +190,7 @@ class Task:
     agent: str
     agent_type: str
     status: str
+    created: datetime | None
     started: datetime | None
     ended: datetime | None
     last_word: datetime
@@ -601,6 +602,7 @@ class Facts:
             agent=row["agent_id"],
             agent_type=self.agent_type(row["agent_id"], last_word),
             status=row["status"],
+            created=row["created_at"],
             started=row["started_at"],
             ended=last_word if is_over else None,
             last_word=last_word,

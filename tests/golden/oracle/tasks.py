@@ -123,6 +123,26 @@ def work(facts: Facts, scope: Scope, window: Window) -> Work:
     )
 
 
+def cancelled(facts: Facts, scope: Scope, window: Window) -> int:
+    """Given up in the window; in no total and no rate (DI-015)."""
+    return sum(
+        task.status == "cancelled" and window.holds(task.last_word) and scope.owns(task)
+        for task in facts.tasks
+    )
+
+
+def still_open(facts: Facts, scope: Scope, window: Window) -> int:
+    """Created in the window and not at an end of any kind before the window's (DI-015)."""
+    over = ("completed", "failed", "cancelled")
+    return sum(
+        task.created is not None
+        and window.holds(task.created)
+        and scope.owns(task)
+        and (task.status not in over or task.last_word >= window.end)
+        for task in facts.tasks
+    )
+
+
 def task_calls(facts: Facts) -> list[Calls]:
     """From the answers of a task when they say so, else from the task's own row."""
     told = {answer.task for answer in facts.answers if answer.task and answer.api_calls is not None}

@@ -128,6 +128,16 @@ def test_a_publication_without_the_function_says_to_run_again(tmp_path: Path) ->
         published.function("usage_summary", scope=_scope("t1"), window=_WINDOW)
 
 
+def test_a_publication_without_the_table_says_to_run_again(tmp_path: Path) -> None:
+    with (
+        read_published(publish_by_hand(tmp_path)) as published,
+        pytest.raises(
+            RunFailure, match=r"no table alerts\.alerts; .* another version.*agentmart run"
+        ),
+    ):
+        published.rows("select * from alerts.alerts")
+
+
 def test_nothing_can_be_written(tmp_path: Path) -> None:
     with (
         read_published(publish_by_hand(tmp_path)) as published,
