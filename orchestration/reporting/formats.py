@@ -91,6 +91,7 @@ class Unit(StrEnum):
     TOKENS = "tokens"
     USD = "usd"
     FRACTION = "fraction"
+    PERCENT = "percent"
     UPTIME = "uptime"
     MILLISECONDS = "ms"
     SECONDS = "s"
@@ -163,6 +164,8 @@ def format_value(value: Number | None, unit: Unit) -> str:
             return sign + _money(size)
         case Unit.FRACTION:
             return f"{sign}{_fixed(size * 100, 1)}%"
+        case Unit.PERCENT:
+            return f"{sign}{_fixed(size, 0 if size >= 100 else 1)}%"
         case Unit.UPTIME:
             # Cut, not rounded: 99.995 % of the time must not read as all of it.
             return f"{_fixed(size * 100, 2, rounding=ROUND_DOWN)}%"

@@ -506,6 +506,8 @@ def value(**changes: Any) -> Values:
         "resolution_rate": 0.94,
         "net_savings_usd": Decimal("18000.000000000000"),
         "cost_per_resolution_usd": Decimal("0.520000000000"),
+        "platform_cost_usd": Decimal("1200"),
+        "roi_percent": 1500.0,
         **changes,
     }
 

@@ -34,7 +34,29 @@ from orchestration.reporting.sections.common import (
 )
 
 _TOOL_ROWS = 12
+# What the work was worth (RO-003), and how it ended (RO-002).
 _VALUE = (
+    Measure(mart="value_summary", column="net_savings_usd", label="Saved, net", unit=Unit.USD),
+    Measure(
+        mart="value_summary",
+        column="cost_per_resolution_usd",
+        label="Cost per resolution",
+        unit=Unit.USD,
+    ),
+    Measure(
+        mart="value_summary",
+        column="platform_cost_usd",
+        label="Models and platform fee",
+        unit=Unit.USD,
+    ),
+    Measure(
+        mart="value_summary",
+        column="roi_percent",
+        label="Return on that cost",
+        unit=Unit.PERCENT,
+    ),
+)
+_CONVERSATIONS = (
     Measure(
         mart="value_summary",
         column="conversations",
@@ -48,15 +70,6 @@ _VALUE = (
         label="Resolved without a human",
         unit=Unit.FRACTION,
     ),
-    Measure(mart="value_summary", column="net_savings_usd", label="Saved, net", unit=Unit.USD),
-    Measure(
-        mart="value_summary",
-        column="cost_per_resolution_usd",
-        label="Cost per resolution",
-        unit=Unit.USD,
-    ),
-)
-_CONVERSATIONS = (
     Measure(
         mart="quality_summary",
         column="resolved_conversations",
@@ -123,7 +136,8 @@ def quality(rows: ReportRows) -> Section:
     blocks: list[Block] = []
     summary = rows.summary("quality_summary")
     if summary.count("conversations"):
-        blocks.append(Figures(figures=figures(rows, *_VALUE, *_CONVERSATIONS)))
+        blocks.append(Figures(figures=figures(rows, *_VALUE)))
+        blocks.append(Figures(figures=figures(rows, *_CONVERSATIONS)))
     else:
         blocks.append(Empty(reason=f"No conversation began in this {period_noun(rows)}."))
     blocks.extend(_ratings(rows))

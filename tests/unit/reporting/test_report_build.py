@@ -411,6 +411,23 @@ def test_agents_without_an_error_are_said_to_have_none() -> None:
     assert _sentences(found)[-1] == "Most errors: none, every agent answered without an error."
 
 
+def test_what_the_work_was_worth_stands_beside_how_it_ended() -> None:
+    # RO-002 and RO-003: 2,400 conversations, 2,256 of them without a person; 18,000 USD saved, which
+    # is 15 times the 1,200 USD of models and fee.
+    figures = _figures(_section(build_report(report_rows()), "quality"))
+
+    assert {label: figures[label].text for label in list(figures)[:8]} == {
+        "Saved, net": "$18,000.00",
+        "Cost per resolution": "$0.52",
+        "Models and platform fee": "$1,200.00",
+        "Return on that cost": "1,500%",
+        "Conversations": "2,400",
+        "Resolved without a human": "94.0%",
+        "Escalations avoided": "2,256",
+        "Escalated to a human": "5.0%",
+    }
+
+
 def test_tasks_have_cards_with_change_and_columns_by_steps() -> None:
     section = _section(build_report(report_rows()), "tasks")
 
