@@ -131,6 +131,7 @@
         from mean_days
     ),
 
+    {# A square has twice the digits: that of 1,000 USD in micros has no place in 18. -#}
     means as (
         select
             window_key,
@@ -138,7 +139,7 @@
             count({{ value }}) as {{ value }}_days,
             {{ safe_divide('sum(' ~ value ~ ')', 'count(' ~ value ~ ')') }} as mean_{{ value }},
             {{ sample_variance(
-                'count(' ~ value ~ ')', 'sum(' ~ value ~ ')', 'sum(' ~ value ~ ' * ' ~ value ~ ')'
+                'count(' ~ value ~ ')', 'sum(' ~ value ~ ')', 'sum(cast(' ~ value ~ ' as decimal(38, 0)) * ' ~ value ~ ')'
             ) }} as variance_{{ value }}{{ "," if not loop.last }}
             {%- endfor %}
         from scaled_days
