@@ -342,7 +342,7 @@ def report_rows(
             goal("message_error_rate", "Message error rate", "fraction", "<", 0.01, 0.03, "missed"),
             goal("cost_per_user_usd", "Cost per user", "USD", "<=", 1.5, 1.466, "met"),
             goal("uptime", "Uptime", "fraction", ">", 1, 0.99958, "near"),
-            goal("average_rating", "Average rating", "rating", ">=", 4, None, "no_data"),
+            goal("average_rating", "Average rating", "rating 1-5", ">=", 4, None, "no_data"),
         ],
         "daily_anomalies": [
             watched("messages", 150.0, is_anomaly=True, assessment="improving"),

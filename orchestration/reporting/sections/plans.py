@@ -30,9 +30,12 @@ _UNITS = {
     "USD": Unit.USD,
     "fraction": Unit.FRACTION,
     "ms": Unit.MILLISECONDS,
-    "rating": Unit.RATING,
+    "percent": Unit.PERCENT,
+    "rating 1-5": Unit.RATING,
     "s": Unit.SECONDS,
+    "score 1-5": Unit.RATING,
     "tokens": Unit.TOKENS,
+    "tokens/s": Unit.TOKENS_PER_SECOND,
 }
 _COMPARISONS = {"<": "under", "<=": "at most", ">": "over", ">=": "at least"}
 # What needs attention comes first; the mark tells it in greyscale too.
