@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from orchestration.errors import RunFailure
 from orchestration.reporting.gather import (
+    INSIGHTS,
     RESTATEMENTS,
     SUMMARIES,
     MartRow,
@@ -63,7 +64,16 @@ def gather_standard(
         )
     keys = [(window.window_key, window.previous_window_key) for window in windows]
     passes = {
-        mart: _Pass(_rows_of_mart(published, places[mart], keys, is_compared=mart in SUMMARIES))
+        mart: _Pass(
+            _rows_of_mart(
+                published,
+                places[mart],
+                keys,
+                is_compared=mart in SUMMARIES,
+                # What was resolved or could not be evaluated is no finding of this window.
+                condition="mart.state = 'open'" if mart == INSIGHTS else "true",
+            )
+        )
         for mart in marts
     }
     yield from _reports(published, windows, passes, publication=publication, reference=reference)
@@ -146,7 +156,12 @@ def _reports(
 
 
 def _rows_of_mart(
-    published: Published, table: str, keys: Sequence[tuple[str, str]], *, is_compared: bool
+    published: Published,
+    table: str,
+    keys: Sequence[tuple[str, str]],
+    *,
+    is_compared: bool,
+    condition: str,
 ) -> Iterator[Row]:
     places = [
         (number * _PLACES + offset, key)
@@ -163,6 +178,7 @@ def _rows_of_mart(
 
         select wanted.place, mart.*
         from wanted inner join {table} as mart on wanted.window_key = mart.window_key
+        where {condition}
         order by wanted.place, mart.rowid
         """,
         {"places": [place for place, _ in places], "keys": [key for _, key in places]},

@@ -71,13 +71,19 @@
         findings.description,
         findings.recommendation,
         findings.metric,
+        findings.basis,
         findings.value,
         findings.threshold,
         findings.baseline,
+        findings.direction,
+        findings.assessment,
         findings.sample_size,
         findings.evidence_start,
         findings.evidence_end,
-        findings.state
+        findings.first_seen,
+        findings.last_seen,
+        findings.state,
+        findings.reason
     from {{ windows }} as windows
     inner join {{ ref('insights') }} as findings
         on windows.scope_kind = findings.scope_kind

@@ -1,11 +1,11 @@
-"""``insights``: the findings that stand, with what they rest on (MP-048..054).
+"""``insights``: the findings that stand, were resolved, or could not be evaluated (MP-048..054).
 
 Belongs here: the fields and order of this shape. Does not belong here: rules, thresholds and texts.
 """
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 
 from orchestration.reporting.datasets.dataset import (
     Answer,
@@ -35,31 +35,48 @@ _TYPES = {
     "subject_id": "VARCHAR",
     "subject_name": "VARCHAR",
     "metric": "VARCHAR",
+    "basis": "VARCHAR",
     "value": "DECIMAL(38,6)",
     "threshold": "DECIMAL(38,6)",
     "baseline": "DECIMAL(38,6)",
+    "direction": "VARCHAR",
+    "assessment": "VARCHAR",
     "sample_size": "BIGINT",
     "window": "VARCHAR",
     "evidence_start": "TIMESTAMPTZ",
     "evidence_end": "TIMESTAMPTZ",
+    "first_seen": "TIMESTAMPTZ",
+    "last_seen": "TIMESTAMPTZ",
     "state": "VARCHAR",
+    "reason": "VARCHAR",
 }
 _SHOWN = ("severity", "category", "title", "description", "recommendation")
 
 
 def _answer(question: Question, figures: Figures) -> Answer:
     records = [_record(row) for row in sorted(figures["insights"], key=_gravest_first)]
-    listed: list[Json] = [
+    return Answer(
+        document={
+            "insights": _in_state(records, "open"),
+            "extra": {
+                **about(question),
+                "resolved": _in_state(records, "resolved"),
+                "could_not_evaluate": _in_state(records, "could_not_evaluate"),
+            },
+        },
+        tables=(Table.of("insights", _TYPES, records),),
+    )
+
+
+def _in_state(records: list[dict[str, Cell]], state: str) -> list[Json]:
+    return [
         {
             **{field: record[field] for field in _SHOWN},
             "extra": {field: value for field, value in record.items() if field not in _SHOWN},
         }
         for record in records
+        if record["state"] == state
     ]
-    return Answer(
-        document={"insights": listed, "extra": about(question)},
-        tables=(Table.of("insights", _TYPES, records),),
-    )
 
 
 def _record(row: Row) -> dict[str, Cell]:
@@ -71,15 +88,26 @@ def _record(row: Row) -> dict[str, Cell]:
         "subject_id": row["subject_id"],
         "subject_name": row["subject_name"],
         "metric": row["metric"],
+        "basis": row["basis"],
         "value": half_up(row["value"], 6),
         "threshold": half_up(row["threshold"], 6),
         "baseline": half_up(row["baseline"], 6),
+        "direction": row["direction"],
+        "assessment": row["assessment"],
         "sample_size": whole(row["sample_size"]),
         "window": row["found_in"],
-        "evidence_start": row["evidence_start"].replace(tzinfo=UTC),
-        "evidence_end": row["evidence_end"].replace(tzinfo=UTC),
+        "evidence_start": _utc(row["evidence_start"]),
+        "evidence_end": _utc(row["evidence_end"]),
+        "first_seen": _utc(row["first_seen"]),
+        "last_seen": _utc(row["last_seen"]),
         "state": row["state"],
+        "reason": row["reason"],
     }
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    """The published database holds UTC without a zone; what was never found was never seen."""
+    return None if moment is None else moment.replace(tzinfo=UTC)
 
 
 def _gravest_first(row: Row) -> tuple[int, str, str, str]:

@@ -8,7 +8,10 @@ from orchestration.reporting.datasets.insights import INSIGHTS
 from tests.support.questions import question
 
 
-def _finding(rule: str, severity: str, *, found_in: str = "30d") -> dict[str, Any]:
+def _finding(
+    rule: str, severity: str, *, found_in: str = "30d", state: str = "open"
+) -> dict[str, Any]:
+    was_found = state != "could_not_evaluate"
     return {
         "insight_id": f"{rule}-{found_in}",
         "rule_id": rule,
@@ -22,13 +25,19 @@ def _finding(rule: str, severity: str, *, found_in: str = "30d") -> dict[str, An
         "description": "What was found.",
         "recommendation": "What to do.",
         "metric": "message_error_rate",
+        "basis": "change",
         "value": 0.0612345678,
         "threshold": Decimal("0.05"),
         "baseline": None,
+        "direction": "up",
+        "assessment": "worsening",
         "sample_size": 90,
         "evidence_start": datetime(2026, 2, 13),
         "evidence_end": datetime(2026, 3, 15),
-        "state": "open",
+        "first_seen": datetime(2026, 1, 12) if was_found else None,
+        "last_seen": datetime(2026, 3, 15) if was_found else None,
+        "state": state,
+        "reason": None if was_found else "There are 3 observations of the 20 it takes",
     }
 
 
@@ -62,6 +71,27 @@ def test_the_gravest_come_first_then_by_rule_and_window() -> None:
         "a-30d",
         "a-7d",
         "b-30d",
+    ]
+
+
+def test_what_was_resolved_and_what_could_not_be_evaluated_stand_apart() -> None:
+    findings = [
+        _finding("gone", "warning", state="resolved"),
+        _finding("small", "critical", state="could_not_evaluate"),
+        _finding("here", "info"),
+    ]
+    answer = INSIGHTS.answer(question("30d"), {"insights": findings})
+    document: Any = answer.document
+    assert [one["extra"]["rule_id"] for one in document["insights"]] == ["here"]
+    [gone] = document["extra"]["resolved"]
+    assert gone["extra"]["first_seen"] == datetime(2026, 1, 12, tzinfo=UTC)
+    [small] = document["extra"]["could_not_evaluate"]
+    assert small["extra"]["reason"] == "There are 3 observations of the 20 it takes"
+    assert small["extra"]["first_seen"] is None
+    assert [row[-2] for row in answer.tables[0].rows] == [
+        "could_not_evaluate",
+        "resolved",
+        "open",
     ]
 
 
