@@ -113,17 +113,11 @@ def _about_window(rows: ReportRows) -> list[tuple[str, str]]:
 
 def _about_changes(rows: ReportRows) -> list[tuple[str, str]]:
     """Figures of earlier reports of this kind that changed since they were published (D-63)."""
-    window = rows.window
-    days = (window.end_day - window.first_day).days
     latest: dict[tuple[date, tuple[str, str]], list[MartRow]] = {}
     for row in rows.rows(RESTATEMENTS):
         first, end = row.day("start_local"), row.day("end_local")
-        is_month = first.day == 1 and end.day == 1
-        same_kind = (
-            is_month if window.frequency is Frequency.MONTHLY else (end - first).days == days
-        )
         figure = (row.text("dataset").rpartition(".")[2], row.text("metric_key"))
-        if same_kind and end <= window.first_day and figure in _RESTATED:
+        if figure in _RESTATED and _was_reported(rows, first=first, end=end):
             latest.setdefault((first, figure), []).append(row)
     spans: dict[date, list[str]] = {}
     ends: dict[date, date] = {}
@@ -140,6 +134,19 @@ def _about_changes(rows: ReportRows) -> list[tuple[str, str]]:
         )
         for first, texts in spans.items()
     ]
+
+
+def _was_reported(rows: ReportRows, *, first: date, end: date) -> bool:
+    """Whether an earlier report of this kind covered the span; a digest speaks of the last weeks."""
+    window = rows.window
+    match window.frequency:
+        case Frequency.MONTHLY:
+            return first.day == end.day == 1 and end <= window.first_day
+        case Frequency.WEEKLY:
+            is_aligned = (window.first_day - first).days % 7 == 0
+            return is_aligned and (end - first).days == 7 and end <= window.first_day
+        case Frequency.DAILY:
+            return first.weekday() == 0 and (end - first).days == 7 and end <= window.end_day
 
 
 def _about_gaps(rows: ReportRows) -> list[tuple[str, str]]:

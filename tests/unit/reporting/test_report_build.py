@@ -614,7 +614,8 @@ def test_figures_that_changed_since_they_were_reported_are_listed_with_both_valu
                 _restated(week, end, "agent_messages", 940, 945),
                 _restated(week, end, "agent_messages", 945, 950),
                 _restated(week, end, "cost_usd", 189, 190),
-                # No report of this kind was about these: thirty days, the week of this report.
+                # No earlier report of this kind was about these: thirty days, seven others, this week.
+                _restated(date(2026, 2, 14), date(2026, 2, 21), "cost_usd", 1, 2),
                 _restated(date(2026, 1, 20), date(2026, 2, 19), "cost_usd", 1, 2),
                 _restated(date(2026, 2, 23), date(2026, 3, 2), "cost_usd", 1, 2),
             ]
@@ -623,6 +624,15 @@ def test_figures_that_changed_since_they_were_reported_are_listed_with_both_valu
 
     assert _notes(build_report(rows))["Changed since reported"] == (
         "Feb 16–22, 2026: agent messages 940 → 950; model cost $189.00 → $190.00."
+    )
+
+
+def test_a_digest_tells_of_the_last_weeks_that_changed() -> None:
+    changed = _restated(date(2026, 2, 16), date(2026, 2, 23), "sessions", 400, 401)
+    rows = report_rows(frequency=Frequency.DAILY, marts={"restatements": [changed]})
+
+    assert _notes(build_report(rows))["Changed since reported"] == (
+        "Feb 16–22, 2026: sessions 400 → 401."
     )
 
 
