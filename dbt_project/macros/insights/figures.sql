@@ -69,13 +69,28 @@
         'cost_multiple',
         'cost_saving_share',
         'success_difference_low',
+        'day_above_usual',
+        'day_below_usual',
+        'hour_above_usual',
     ]) }}
 {%- endmacro %}
 
 {# Those rules. #}
 {% macro insight_own_rules() -%}
     {{ return([
-        'rating_degrades_at_load', 'errors_under_load', 'cost_anomaly', 'cheaper_model_of_equal_success'
+        'rating_degrades_at_load',
+        'errors_under_load',
+        'cost_anomaly',
+        'cheaper_model_of_equal_success',
+        'cost_day_spike',
+        'tokens_day_spike',
+        'messages_day_spike',
+        'messages_day_drop',
+        'users_day_drop',
+        'errors_day_spike',
+        'response_time_day_spike',
+        'rating_day_drop',
+        'error_burst',
     ]) }}
 {%- endmacro %}
 

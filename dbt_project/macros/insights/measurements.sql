@@ -64,6 +64,7 @@
             windows.window_key,
             windows.previous_window_key,
             windows.scope_kind,
+            windows.scope_id,
             windows.scope_key,
             windows.source_name,
             windows.agent_key,
@@ -167,7 +168,11 @@
         where rules.sample_metric is not null
     ),
 
-    {{ insight_own_measurements(windows, from_marts) }}
+    {{ insight_own_measurements(windows, from_marts) }},
+
+    {{ insight_unusual_days() }},
+
+    {{ insight_error_hours() }}
 
     {{ measurements_sql('named_measurements', [
         'subject', 'second_value', 'third_value', 'levels', 'baseline', 'detail', 'limit_text'
@@ -191,6 +196,16 @@
     union all
 
     {{ measurements_sql('cheaper_models', ['subject', 'second_value', 'baseline', 'detail', 'limit_text']) }}
+
+    union all
+
+    {{ measurements_sql(
+        'unusual_days', ['second_value', 'third_value', 'baseline', 'evidence', 'detail']
+    ) }}
+
+    union all
+
+    {{ measurements_sql('error_hours', ['second_value', 'third_value', 'baseline', 'evidence', 'detail']) }}
 {%- endmacro %}
 
 
