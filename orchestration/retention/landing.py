@@ -235,7 +235,8 @@ def _write_text(texts: Iterator[bytes], file: BinaryIO, *, compression: str) -> 
             packed.writelines(texts)
     elif compression == "zstd":
         with zstandard.ZstdCompressor().stream_writer(file, closefd=False) as writer:
-            writer.writelines(texts)
+            for text in texts:
+                writer.write(text)
     else:
         file.writelines(texts)
 

@@ -1,7 +1,7 @@
-"""Retention and erasure on a published deployment: what goes, what stays, and that it stays out.
+"""Retention and erasure of a small deployment: what goes, what stays, and that it stays out.
 
-Belongs here: everything but dbt's and Dagster's own part. Does not belong here: the commands as
-processes, and kills at any moment (tests/soak/removals.py).
+Belongs here: landing, lake, refused rows, state, files made of rows. Does not belong here: building and
+publishing what is left, and kills at any moment (tests/soak/removals.py).
 """
 
 from __future__ import annotations
@@ -10,22 +10,25 @@ import gzip
 import json
 import shutil
 import sqlite3
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from orchestration.delivery.outbox import MadeReport, Outbox, ReportKey
 from orchestration.errors import UserError
-from orchestration.generate.extracts import write_extracts
-from orchestration.reporting.datasets.asking import Request
-from orchestration.reporting.query import read_published
+from orchestration.ingest.compaction import compact_lake
+from orchestration.ingest.ledger import read_entries
+from orchestration.ingest.load import NEW, REPEATED
 from orchestration.retention.erasure import Subject
-from orchestration.retention.removal import has_pending, read_log
+from orchestration.retention.removal import conclude, has_pending, read_log
 from orchestration.settings import Settings
-from tests.support.published_home import export, publish_landing
+from orchestration.state.store import StateStore
+from tests.support.landing import csv_bytes, landed, load, ndjson, put, put_with_duckdb, row_of
 from tests.support.removals import (
     check_lake,
     content_of,
@@ -33,29 +36,109 @@ from tests.support.removals import (
     erase_and_die,
     expire,
     places_of,
-    published_rows,
 )
 
-AS_OF = datetime(2026, 3, 2, 6, tzinfo=UTC)
-# Of the generated tenants: one of the free plan (30 days), and one under legal hold.
-FREE, HELD = "ten-quiet", "ten-azur"
-NAME = 'Quiet Harbour "Inns"'
-_FACTS = ("fct_invocations", "fct_llm_calls", "fct_charges", "fct_conversations", "fct_tasks")
+AS_OF = datetime(2026, 3, 10, 12, tzinfo=UTC)
+GONE, STAYS, HELD = "ten-gone", "ten-stays", "ten-held"
+TENANT = Subject(kind="tenant", id=GONE)
+USER = Subject(kind="user", id="user-7@example.org")
+# The free plan keeps 30 whole days before 10 March.
+OLD, YOUNG = "2026-02-07T10:00:00Z", "2026-02-08T10:00:00Z"
+
+Row = Mapping[str, Any]
+
+
+def _events(tenant: str) -> list[Row]:
+    """Two invocations of a tenant on two days, the second by a user, and a rating without one."""
+    events = []
+    for number, (moment, user) in enumerate([(OLD, None), (YOUNG, USER.id)]):
+        for kind in ("agent_invoked", "agent_completed"):
+            properties = {
+                "invocation_id": f"i-{tenant}-{number}",
+                "conversation_id": f"c-{tenant}-{number}",
+            }
+            if user is not None and kind == "agent_invoked":
+                properties["user_id"] = user
+            events.append(
+                row_of(
+                    "agent_events",
+                    id=f"{kind}-{tenant}-{number}",
+                    event_type=kind,
+                    tenant_id=tenant,
+                    timestamp=moment,
+                    properties=properties,
+                )
+            )
+    rating = {"rating": 4, "conversation_id": f"c-{tenant}-1"}
+    return [
+        *events,
+        row_of(
+            "agent_events",
+            id=f"rating-{tenant}",
+            event_type="user_feedback",
+            tenant_id=tenant,
+            timestamp=YOUNG,
+            properties=rating,
+        ),
+    ]
+
+
+def _of_all(stream: str, **changes: str) -> list[Row]:
+    """A row of a stream for every tenant; in changes {} stands for the tenant."""
+    return [
+        row_of(stream, tenant_id=one, **{name: text.format(one) for name, text in changes.items()})
+        for one in (GONE, STAYS, HELD)
+    ]
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Forty days of generated extracts, one refused row of each of two tenants among them, published."""
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Rows of three tenants in every format, refused and early ones among them, and what was made of them."""
     settings = Settings(home=tmp_path_factory.mktemp("removals") / "home", threads=2)
-    write_extracts(out=settings.landing, events=1500, days=40, seed=7, until=AS_OF)
-    shutil.rmtree(settings.landing / "health_samples")
-    broken = [
-        {"charge_id": f"broken-{tenant}", "tenant_id": tenant, "amount": "many"}
-        for tenant in (FREE, HELD)
+    events = [event for tenant in (GONE, STAYS, HELD) for event in _events(tenant)]
+    put(settings, "agent_events/a.ndjson", ndjson(events[:8]).replace(b"\n", b"\n\n", 3))
+    put_with_duckdb(settings, "agent_events/b.ndjson.zst", events[8:])
+    calls = [
+        row_of(
+            "llm_calls",
+            llm_call_id=f"call-{tenant}-{number}",
+            invocation_id=f"i-{tenant}-{number}",
+            timestamp=moment,
+        )
+        for tenant in (GONE, STAYS, HELD)
+        for number, moment in enumerate((OLD, YOUNG))
     ]
-    lines = "".join(f"{json.dumps(row)}\n" for row in broken)
-    (settings.landing / "charges" / "broken.ndjson").write_text(lines)
-    publish_landing(settings, as_of=AS_OF)
+    put(settings, "llm_calls/calls.ndjson.gz", ndjson(calls))
+    charges = _of_all("charges", charge_id="ch-{}", charged_at=OLD, currency="EUR")
+    early = row_of("charges", charge_id="early", tenant_id=GONE, charged_at="2026-03-11T10:00:00Z")
+    refused = [
+        {"charge_id": "no", "tenant_id": tenant, "amount": "many"} for tenant in (GONE, STAYS)
+    ]
+    put(settings, "charges/rows.json", json.dumps([*charges, early, *refused]).encode())
+    put(settings, "charges/broken.ndjson", b'{"charge_id": "x", "tenant_id": "ten-gone", "am\n')
+    audits = _of_all("audit_events", audit_id="a,\n{}", timestamp=OLD, invocation_id="i-{}-0")
+    put(settings, "audit_events/rows.csv", csv_bytes(audits))
+    put_with_duckdb(
+        settings,
+        "conversations/rows.parquet",
+        _of_all("conversations", conversation_id="c-{}-1", created_at=YOUNG, updated_at=YOUNG),
+    )
+    terms = {GONE: {}, STAYS: {}, HELD: {"legal_hold": True}}
+    tenants = [
+        row_of(
+            "tenants",
+            tenant_id=tenant,
+            tenant_name=f'The "{tenant}" Inn',
+            plan_tier="free",
+            updated_at="2026-01-01T00:00:00Z",
+            **more,
+        )
+        for tenant, more in terms.items()
+    ]
+    put(settings, "tenants/rows.ndjson", ndjson(tenants))
+    only = row_of("goals", scope_kind="tenant", scope_id=GONE, metric="cost_usd", target="1")
+    put(settings, "goals/only.ndjson", ndjson([only]))
+    load(settings, as_of=AS_OF)
     _remember(settings)
     return settings
 
@@ -63,7 +146,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def _remember(settings: Settings) -> None:
     """What reports, mails, exports and logs leave behind of a tenant."""
     outbox = Outbox(settings.state_file)
-    for tenant in (FREE, HELD):
+    for tenant in (GONE, STAYS):
         path = f"weekly/2026-W05/tenant-{tenant}/agentmart-weekly-tenant-{tenant}-2026-W05.json"
         (settings.reports / path).parent.mkdir(parents=True)
         (settings.reports / path).write_text(json.dumps({"scope": f"tenant:{tenant}"}))
@@ -74,183 +157,145 @@ def _remember(settings: Settings) -> None:
             frequency="weekly",
             period="2026-W05",
         )
-        made = datetime(2026, 1, 26, tzinfo=UTC)
+        made = datetime(2026, 2, 2, tzinfo=UTC)
         outbox.record_reports([MadeReport(key=key, as_of=made, files={"json": path})], as_of=made)
         mail = EmailMessage()
         mail["Subject"] = "Weekly report"
         mail.add_attachment(f"{tenant},1".encode(), maintype="text", subtype="csv", filename="a")
         settings.outbox.mkdir(exist_ok=True)
         (settings.outbox / f"weekly-2026-W05-tenant-{tenant}-0.eml").write_bytes(mail.as_bytes())
-        export_file = settings.home / f"exports-{tenant[-1]}.csv.gz"
-        export_file.write_bytes(gzip.compress(f"tenant_id\n{tenant}\n".encode()))
+        packed = gzip.compress(f"tenant_id\n{tenant}\n".encode())
+        (settings.home / f"export-{tenant[-1]}.csv.gz").write_bytes(packed)
     log = settings.dagster_home / "history" / "runs.db"
     log.parent.mkdir(parents=True)
     with sqlite3.connect(log) as connection:
         connection.execute("create table event_logs (event text)")
-        connection.execute(f"insert into event_logs values ('read {FREE}.csv of {HELD}')")
+        connection.execute(f"insert into event_logs values ('read {GONE}.csv of {STAYS}')")
 
 
 @pytest.fixture
-def settings(published: Settings, tmp_path: Path) -> Settings:
-    shutil.copytree(published.home, tmp_path / "home", symlinks=True)
+def settings(loaded: Settings, tmp_path: Path) -> Settings:
+    shutil.copytree(loaded.home, tmp_path / "home")
     return Settings(home=tmp_path / "home", threads=2)
 
 
-def _figures(settings: Settings, *, of: str) -> dict[str, list[tuple[object, ...]]]:
-    """The facts of a tenant, or of all others where it is named with a minus."""
-    where = f"tenant_key {'<>' if of.startswith('-') else '='} 'native:{of.removeprefix('-')}'"
+def _rows(settings: Settings, *, without: str) -> dict[str, list[Row]]:
+    """The landed rows of every stream but those of a tenant."""
+    streams = ("agent_events", "llm_calls", "charges", "audit_events", "conversations", "tenants")
     return {
-        fact: published_rows(
-            settings, f"select * from core.{fact} where coalesce({where}, true) order by all"
-        )
-        for fact in _FACTS
+        stream: [row for row in landed(settings, stream) if without not in str(row)]
+        for stream in streams
     }
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().split("\n")
 
 
 def test_a_dry_run_changes_no_byte_and_counts_what_would_go(settings: Settings) -> None:
     before = content_of(settings.home)
-    plan = erase(settings, Subject(kind="tenant", id=FREE), as_of=AS_OF, is_applied=False)
-    after = content_of(settings.home)
-    # Locks of operating system and staging are made by any reader of the lake.
-    assert {name: one for name, one in after.items() if "lock" not in name} == {
-        name: one for name, one in before.items() if "lock" not in name
+    plan = erase(settings, TENANT, as_of=AS_OF, is_applied=False)
+    # What readers lock is made by any reader of the lake.
+    after = {name: one for name, one in content_of(settings.home).items() if "lock" not in name}
+    assert after == {name: one for name, one in before.items() if "lock" not in name}
+    assert plan.removal.rows == {
+        "agent_events": 5,
+        "audit_events": 1,
+        "charges": 1,
+        "conversations": 1,
+        "goals": 1,
+        "llm_calls": 2,
+        # Refused for its amount, and for being early.
+        "quarantine": 2,
+        "tenants": 1,
     }
-    events = duckdb.execute(
-        "select count(*) from read_parquet(?, hive_partitioning = true) where tenant_id = ?",
-        [f"{settings.lake}/raw/agent_events/event_date=*/*.parquet", FREE],
-    ).fetchall()
-    assert [(plan.removal.rows["agent_events"],)] == events
-    assert plan.removal.rows["quarantine"] == 1
+    assert dict(plan.landing) == {
+        "agent_events/a.ndjson": 5,
+        "audit_events/rows.csv": 1,
+        "charges/rows.json": 3,
+        "conversations/rows.parquet": 1,
+        "goals/only.ndjson": 1,
+        "llm_calls/calls.ndjson.gz": 2,
+        "tenants/rows.ndjson": 1,
+    }
     assert {path.name for path in plan.derived} == {
-        "exports-t.csv.gz",
-        f"weekly-2026-W05-tenant-{FREE}-0.eml",
-        f"agentmart-weekly-tenant-{FREE}-2026-W05.json",
+        "export-e.csv.gz",
+        f"weekly-2026-W05-tenant-{GONE}-0.eml",
+        f"agentmart-weekly-tenant-{GONE}-2026-W05.json",
     }
-    assert ("charges/broken.ndjson", 1) in plan.landing
-    assert plan.problems == ()
 
 
 def test_an_erased_tenant_is_in_no_file_and_comes_back_by_none(settings: Settings) -> None:
-    others = _figures(settings, of=f"-{FREE}")
-    original = {
-        path: path.read_bytes()
-        for path in sorted(settings.landing.rglob("*"))
-        if path.is_file() and path.parts[-3] in ("agent_events", "charges", "tenants", "llm_calls")
-    }
-    files = content_of(settings.landing)
-    assert places_of(settings.home, FREE)
+    others = _rows(settings, without=GONE)
+    delivered = {path: path.read_bytes() for path in settings.landing.rglob("*") if path.is_file()}
+    compact_lake(settings.lake, most_files=1)
+    compact_lake(settings.lake, most_files=1)
+    plan = erase(settings, TENANT, as_of=AS_OF)
+    assert conclude(settings) is not None
 
-    plan = erase(settings, Subject(kind="tenant", id=FREE), as_of=AS_OF)
+    # No load can read this one, so that no row of it is anybody's: it is for its owner to remove.
+    assert places_of(settings.home, GONE) == ["landing/charges/broken.ndjson"]
+    assert _rows(settings, without=GONE) == others
     check_lake(settings)
-    publish_landing(settings, as_of=AS_OF)
-
-    assert places_of(settings.home, FREE) == []
-    assert places_of(settings.home, NAME) == places_of(settings.home, "Quiet Harbour") == []
-    assert _figures(settings, of=FREE) == {fact: [] for fact in _FACTS}
-    assert _figures(settings, of=f"-{FREE}") == others
-    assert places_of(settings.home, f"tenant-{HELD}")
     (entry,) = read_log(settings)
-    assert (entry.kind, entry.places_left) == ("erasure", 0)
-    assert entry.rows == plan.removal.rows
+    assert (entry.rows, entry.places_left) == (plan.removal.rows, 1)
     assert not has_pending(settings)
-    # Files that held nothing of it are as they were.
-    kept = content_of(settings.landing)
-    changed = {name for name, digest in files.items() if kept.get(name) != digest}
-    assert changed
-    assert all(name.split("/")[0] != "agents" for name in changed)
+    assert len(places_of(settings.home, STAYS)) > 10
+    # Of a landing file all else is as it was, byte for byte where it is text.
+    kept = [line for line in _lines_of(delivered, "a.ndjson") if GONE not in line]
+    assert _lines(settings.landing / "agent_events" / "a.ndjson") == kept
+    assert not (settings.landing / "goals" / "only.ndjson").exists()
+    report = load(settings, as_of=AS_OF)
+    assert {one.path for one in report.files if one.status != REPEATED} == {"charges/broken.ndjson"}
 
-    for path, content in original.items():
+    for path, content in delivered.items():
         path.write_bytes(content)
-        again = path.with_name(f"again-{path.name}")
         if path.suffix == ".ndjson":
-            again.write_bytes(b"\n" + content)
-    publish_landing(settings, as_of=AS_OF)
+            path.with_name(f"again-{path.name}").write_bytes(b"\n" + content)
+    report = load(settings, as_of=datetime(2026, 3, 12, tzinfo=UTC))
+    assert NEW in {one.status for one in report.files}
+    assert report.rows_ignored > 5
+    for folder in (settings.lake, settings.state_file.parent):
+        assert places_of(folder, GONE) == []
     check_lake(settings)
-    for folder in ("lake", "published", "warehouse", "state"):
-        assert places_of(settings.home / folder, FREE) == []
-    assert _figures(settings, of=f"-{FREE}") == others
 
 
-def test_an_erased_user_goes_with_all_that_is_linked_and_others_stay(settings: Settings) -> None:
-    (user,) = duckdb.execute(
-        """select properties.user_id from read_ndjson(?, ignore_errors = true, union_by_name = true)
-        where properties.user_id is not null group by all order by count(*) desc, 1 limit 1""",
-        [f"{settings.landing}/agent_events/*/*.ndjson"],
-    ).fetchall()[0]
+def _lines_of(delivered: Mapping[Path, bytes], name: str) -> list[str]:
+    (content,) = (content for path, content in delivered.items() if path.name == name)
+    return content.decode().split("\n")
+
+
+def test_an_erased_user_goes_with_all_that_is_linked(settings: Settings) -> None:
     ((hashed,),) = duckdb.execute(
-        "select sha256(? || '|native|' || ?)[1:32]", [settings.user_id_salt, user]
+        "select sha256(? || '|native|' || ?)[1:32]", [settings.user_id_salt, USER.id]
     ).fetchall()
-    query = "select * from core.fct_invocations where user_key {} like '%{}' order by all"
-    mine = published_rows(settings, query.format("", hashed))
-    others = published_rows(
-        settings,
-        f"select * from core.fct_invocations where coalesce(user_key, '') not like '%{hashed}' order by all",
+    with pytest.raises(UserError, match=f"tenant '{HELD}' is under legal hold"):
+        erase(settings, USER, as_of=AS_OF)
+    free = row_of("tenants", tenant_id=HELD, updated_at="2026-03-01T00:00:00Z")
+    put(settings, "tenants/free.ndjson", ndjson([free]))
+    load(settings, as_of=AS_OF)
+
+    erase(settings, USER, as_of=AS_OF)
+    assert conclude(settings) is not None
+    assert places_of(settings.home, hashed) == places_of(settings.home, USER.id) == []
+    check_lake(settings)
+    # The second invocation of each tenant, its call and the rating of its conversation are the user's.
+    assert sorted(row["id"] for row in landed(settings, "agent_events")) == sorted(
+        f"{kind}-{tenant}-0"
+        for tenant in (GONE, STAYS, HELD)
+        for kind in ("agent_invoked", "agent_completed")
     )
-    assert mine
-
-    erase(settings, Subject(kind="user", id=user), as_of=AS_OF)
-    check_lake(settings)
-    publish_landing(settings, as_of=AS_OF)
-
-    assert places_of(settings.home, hashed) == []
-    assert places_of(settings.home, f'"{user}"') == []
-    assert published_rows(settings, "select * from core.fct_invocations order by all") == others
-    assert read_log(settings)[-1].places_left == 0
-
-
-def test_retention_removes_old_detail_and_the_platforms_days_stay(settings: Settings) -> None:
-    days = "select * exclude (has_frozen_part) from usage.platform_days order by event_date"
-    before = published_rows(settings, days)
-    held = _figures(settings, of=HELD)
-    oldest = "select min(event_date)::varchar from usage.tenant_days where tenant_key = 'native:{}'"
-    assert published_rows(settings, oldest.format(FREE)) < [("2026-01-31",)]
-
-    plan = expire(settings, as_of=AS_OF)
-    check_lake(settings)
-    assert {one.tenant_id for one in plan.tenants if one.rows} >= {FREE}
-    assert {one.rows for one in plan.tenants if one.plan_tier != "free"} == {0}
-    publish_landing(settings, as_of=AS_OF)
-
-    assert published_rows(settings, days) == before
-    assert published_rows(settings, oldest.format(FREE)) >= [("2026-01-31",)]
-    assert _figures(settings, of=HELD) == held
-    assert not (settings.outbox / f"weekly-2026-W05-tenant-{FREE}-0.eml").exists()
-    assert (settings.outbox / f"weekly-2026-W05-tenant-{HELD}-0.eml").exists()
-    assert [one.kind for one in read_log(settings)] == ["retention"]
-    with read_published(settings) as state:
-        for period, is_truncated in (
-            ("2026-01-25..2026-02-05", True),
-            ("2026-02-03..2026-02-09", False),
-        ):
-            request = Request(scope=f"tenant:{FREE}", period=period)
-            for dataset in ("usage-summary", "usage-timeline", "tenant-dashboard"):
-                extra = export(state, dataset, request, as_of=AS_OF)["extra"]
-                assert extra.get("truncated_by_retention", False) is is_truncated
-
-    # Nothing more is too old, and what is delivered late for a removed day stays out.
-    late = {
-        "charge_id": "late",
-        "tenant_id": FREE,
-        "publisher_id": "pub-menard",
-        "agent_id": "a",
-        "charged_at": "2026-01-22T10:00:00Z",
-        "amount": "1",
-        "currency": "USD",
-        "kind": "usage",
+    assert {row["llm_call_id"] for row in landed(settings, "llm_calls")} == {
+        f"call-{tenant}-0" for tenant in (GONE, STAYS, HELD)
     }
-    (settings.landing / "charges" / "late.ndjson").write_text(json.dumps(late))
-    publish_landing(settings, as_of=AS_OF)
-    assert expire(settings, as_of=AS_OF).row_count == 0
-    assert published_rows(settings, days) == before
+    assert len(landed(settings, "audit_events")) == 3
+    assert landed(settings, "conversations") == []
 
 
-def test_a_legal_hold_forbids_to_erase_the_tenant_and_its_users(settings: Settings) -> None:
-    before = content_of(settings.lake)
+def test_a_legal_hold_forbids_to_erase(settings: Settings) -> None:
     with pytest.raises(UserError, match=f"tenant '{HELD}' is under legal hold"):
         erase(settings, Subject(kind="tenant", id=HELD), as_of=AS_OF)
-    assert {
-        name: one for name, one in content_of(settings.lake).items() if name in before
-    } == before
+    assert not has_pending(settings)
 
 
 @pytest.mark.parametrize("kind", ["tenant", "user"])
@@ -259,20 +304,95 @@ def test_somebody_whom_nothing_names_is_an_error(settings: Settings, kind: str) 
         erase(settings, Subject(kind=kind, id="nobody-at-all"), as_of=AS_OF)
 
 
-def test_a_removal_that_was_interrupted_anywhere_is_ended_by_the_next_build(
+def _publish_days(settings: Settings, days: Sequence[tuple[str, str, int, str]]) -> None:
+    """A publication of all that is loaded, with these days of tenants: tenant, day, answers, cost."""
+    folder = settings.published / "versions" / "000001"
+    folder.mkdir(parents=True)
+    with duckdb.connect(str(folder / "agentmart.duckdb")) as connection:
+        connection.execute("create schema usage")
+        connection.execute(
+            "create table usage.tenant_days (tenant_day_key varchar, source_name varchar, "
+            "tenant_key varchar, event_date date, agent_messages bigint, cost_usd decimal(38, 12))"
+        )
+        connection.executemany(
+            "insert into usage.tenant_days select $1, 'native', 'native:' || $1, $2, $3, $4", days
+        )
+    (settings.published / "current").symlink_to(Path("versions") / "000001")
+    store = StateStore(settings.state_file)
+    run = store.start_run(run_key="test", command="test", as_of=AS_OF)
+    store.record_publication(
+        publication_id=1,
+        run_id=run.run_id,
+        as_of=AS_OF,
+        code_fingerprint="test",
+        is_complete=True,
+        load_ids=[entry.load_id for entry in read_entries(settings.lake)],
+    )
+
+
+def test_retention_removes_old_detail_and_freezes_its_sums(settings: Settings) -> None:
+    _publish_days(
+        settings,
+        [
+            (GONE, "2026-02-07", 1, "0.5"),
+            (STAYS, "2026-02-07", 1, "0.25"),
+            (HELD, "2026-02-07", 1, "4"),
+            (GONE, "2026-02-08", 1, "8"),
+        ],
+    )
+    plan = expire(settings, as_of=AS_OF)
+    check_lake(settings)
+    # Of each: two events, a call, a charge and an audit of 7 February; the conversation is younger.
+    assert {one.tenant_id: (one.days, one.rows, one.kept_from) for one in plan.tenants} == {
+        GONE: (1, 5, date(2026, 2, 8)),
+        STAYS: (1, 5, date(2026, 2, 8)),
+        HELD: (0, 0, None),
+    }
+    days = {(row["tenant_id"], row["timestamp"].day) for row in landed(settings, "agent_events")}
+    assert days == {(GONE, 8), (STAYS, 8), (HELD, 7), (HELD, 8)}
+    assert {row["llm_call_id"] for row in landed(settings, "llm_calls")} == {
+        f"call-{GONE}-1",
+        f"call-{STAYS}-1",
+        f"call-{HELD}-0",
+        f"call-{HELD}-1",
+    }
+    removed = settings.lake / "removed"
+    assert duckdb.execute(
+        "select event_date, active_tenants, agent_messages, cost_usd::varchar from read_parquet(?)",
+        [str(removed / "frozen_days.parquet")],
+    ).fetchall() == [(date(2026, 2, 7), 2, 2, "0.750000000000")]
+    assert duckdb.execute(
+        "select scope_kind, scope_id, first_date, kept_from from read_parquet(?) order by all",
+        [str(removed / "removed_ranges.parquet")],
+    ).fetchall() == [
+        (kind, one, date(2026, 2, 7), date(2026, 2, 8))
+        for kind, one in [
+            ("platform", "platform"),
+            ("publisher", "p-1"),
+            ("tenant", GONE),
+            ("tenant", STAYS),
+        ]
+    ]
+    # The report was made before any day that is kept, its mail too.
+    assert not places_of(settings.outbox, GONE)
+    assert not list(settings.reports.rglob("*.json"))
+
+    late = row_of("charges", charge_id="late", tenant_id=STAYS, charged_at=OLD)
+    put(settings, "charges/late.ndjson", ndjson([late]))
+    load(settings, as_of=AS_OF)
+    assert [row["tenant_id"] for row in landed(settings, "charges")] == [HELD]
+
+
+def test_a_removal_that_was_interrupted_anywhere_is_ended_by_the_next(
     settings: Settings, tmp_path: Path
 ) -> None:
     whole = Settings(home=tmp_path / "whole", threads=2)
-    shutil.copytree(settings.home, whole.home, symlinks=True)
-    erase(whole, Subject(kind="tenant", id=FREE), as_of=AS_OF)
-    publish_landing(whole, as_of=AS_OF)
-    for after in (3, 40, 90):
-        died = erase_and_die(settings, Subject(kind="tenant", id=FREE), as_of=AS_OF, renames=after)
-        assert died, f"was done before its {after} renames"
-    publish_landing(settings, as_of=AS_OF)
-    assert places_of(settings.home, FREE) == []
-    assert content_of(settings.landing) == content_of(whole.landing)
-    check_lake(settings)
-    for fact in _FACTS:
-        query = f"select * from core.{fact} order by all"
-        assert published_rows(settings, query) == published_rows(whole, query)
+    shutil.copytree(settings.home, whole.home)
+    plan = erase(whole, TENANT, as_of=AS_OF)
+    for renames in (4, 9, 12):
+        assert erase_and_die(settings, TENANT, as_of=AS_OF, renames=renames)
+    assert not erase_and_die(settings, TENANT, as_of=AS_OF, renames=1_000)
+    for folder in ("landing", "lake/raw", "lake/ledger", "lake/quarantine", "lake/rewritten"):
+        assert content_of(settings.home / folder) == content_of(whole.home / folder)
+    assert conclude(settings) is not None
+    assert read_log(settings)[-1].rows == plan.removal.rows
