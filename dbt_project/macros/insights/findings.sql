@@ -477,7 +477,8 @@
         left join found_before
             on unjudged.head_key = found_before.head_key
             and unjudged.rule_id = found_before.rule_id
-            and found_before.state = 'could_not_evaluate'
+            {# A finding of the scope that ended is told as such: both would have one id. -#}
+            and (found_before.state = 'could_not_evaluate' or unjudged.subject_kind = 'scope')
         where
             unjudged.unjudged_place = 1
             and unjudged.judged_count = 0
