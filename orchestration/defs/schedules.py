@@ -66,7 +66,7 @@ insights_daily_job = dg.define_asset_job(
 reports_six_hourly_job = dg.define_asset_job(
     "reports_six_hourly_job",
     selection=_landing | _models | _published | _sending,
-    description="Everything, then the daily, weekly and monthly reports that are due by now, and their e-mails.",
+    description="Everything, then the daily, weekly and monthly reports that are due, and their e-mails.",
 )
 retention_daily_job = dg.define_asset_job(
     "retention_daily_job",
@@ -96,8 +96,8 @@ retention_daily_job_schedule = dg.ScheduleDefinition(
 insights_daily_job_schedule = dg.ScheduleDefinition(
     job=insights_daily_job, cron_schedule="15 1 * * *", execution_timezone=ZONE
 )
-# A report is due by the clock of its reader. Four times a day, so that it is there in the morning of every zone: in
-# winter at 2:30 in Berlin and New York, at 5:30 in Los Angeles, at 1:00 in Kolkata, at 4:30 in Tokyo.
+# A report is due by the clock of its reader. Four times a day, so that it is there in the morning of every
+# zone: in winter at 2:30 in Berlin and New York, 5:30 in Los Angeles, 1:00 in Kolkata, 4:30 in Tokyo.
 reports_six_hourly_job_schedule = dg.ScheduleDefinition(
     job=reports_six_hourly_job, cron_schedule="30 1,7,13,19 * * *", execution_timezone=ZONE
 )

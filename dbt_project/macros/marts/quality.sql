@@ -5,7 +5,7 @@
     tasks (tasks.sql), response times and message errors (usage).
 #}
 
-{# The dimensions a judge scores, in the order of the contract; the overall score is their unweighted mean (RO-067). #}
+{# The dimensions a judge scores, in the order of the contract. #}
 {% macro judge_dimensions() -%}
     {{ return(['accuracy', 'helpfulness', 'tone', 'completeness']) }}
 {%- endmacro %}
@@ -24,17 +24,23 @@
     group by {{ keys | join(', ') }}
 {%- endmacro %}
 
-{# Of judge scores: rows of fct_quality_scores. #}
+{#
+    Of judge scores: rows of fct_quality_scores. The overall score is the mean of the dimensions that have one, by the
+    weights of the deployment (RO-067).
+#}
 {% macro judge_measures(rows, keys) -%}
     select
         scored.*,
         (
             {%- for dimension in judge_dimensions() %}
-            coalesce(avg_{{ dimension }}_score, 0){{ " +" if not loop.last }}
+            coalesce(avg_{{ dimension }}_score, 0) * {{ var('judge_weights')[dimension] }}{{ " +" if not loop.last }}
             {%- endfor %}
         ) / nullif(
             {%- for dimension in judge_dimensions() %}
-            case when avg_{{ dimension }}_score is null then 0 else 1 end{{ " +" if not loop.last }}
+            case
+                when avg_{{ dimension }}_score is null then 0
+                else {{ var('judge_weights')[dimension] }}
+            end{{ " +" if not loop.last }}
             {%- endfor %},
             0
         ) as avg_overall_score

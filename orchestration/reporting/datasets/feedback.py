@@ -13,6 +13,7 @@ from orchestration.reporting.datasets.dataset import (
     Answer,
     Dataset,
     Figures,
+    Need,
     Question,
     about,
     count,
@@ -20,8 +21,9 @@ from orchestration.reporting.datasets.dataset import (
     only_row,
 )
 from orchestration.reporting.documents import Json
+from orchestration.reporting.periods import Window
 from orchestration.reporting.query import Row
-from orchestration.reporting.rounding import half_up, whole
+from orchestration.reporting.rounding import exact, half_up, whole
 from orchestration.reporting.tables import Cell, Table
 
 _RATINGS = (1, 2, 3, 4, 5)
@@ -46,9 +48,28 @@ def _summary(question: Question, figures: Figures) -> Answer:
         **{f"rating_{rating}": "BIGINT" for rating in _RATINGS},
     }
     return Answer(
-        document={**fields, "rating_distribution": distribution, "extra": about(question)},
+        document={
+            **fields,
+            "rating_distribution": distribution,
+            "extra": {
+                **about(question),
+                "previous": _before(row, only_row(figures, "feedback_before")),
+            },
+        },
         tables=(Table.of("feedback_summary", types, [flat]),),
     )
+
+
+def _before(now: Row, before: Row) -> dict[str, Cell]:
+    """The period before, and what changed since: now less before (AG-007)."""
+    averages = (now["avg_rating"], before["avg_rating"])
+    change = None if None in averages else exact(averages[0]) - exact(averages[1])
+    return {
+        "total_feedback": count(before, "feedback_count"),
+        "total_feedback_change": count(now, "feedback_count") - count(before, "feedback_count"),
+        "average_rating": half_up(before["avg_rating"], 1),
+        "average_rating_change": half_up(change, 2),
+    }
 
 
 def _by_agent_type(question: Question, figures: Figures) -> Answer:
@@ -166,7 +187,10 @@ FEEDBACK_SUMMARY = Dataset(
     name="feedback-summary",
     default_period="30d",
     scopes=TENANT_OR_PLATFORM,
-    needs=needs("feedback_summary"),
+    needs={
+        **needs("feedback_summary"),
+        "feedback_before": Need(function="feedback_summary", window=Window.previous),
+    },
     answer=_summary,
 )
 FEEDBACK_BY_AGENT_TYPE = Dataset(

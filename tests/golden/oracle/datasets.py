@@ -185,11 +185,25 @@ def compliance_by_agent_type(facts: Facts, question: Question) -> Document:
 
 def feedback_summary(facts: Facts, question: Question) -> Document:
     found = feedback.ratings(facts, question.scope, question.window)
+    before = feedback.ratings(facts, question.scope, question.window.previous())
     return {
         "period_days": question.window.period_days,
         "total_feedback": len(found.rows),
         "average_rating": rounded(found.average, 1),
         "rating_distribution": found.distribution,
+        "extra": {
+            "previous": {
+                "total_feedback": len(before.rows),
+                "total_feedback_change": len(found.rows) - len(before.rows),
+                "average_rating": rounded(before.average, 1),
+                "average_rating_change": rounded(
+                    None
+                    if found.average is None or before.average is None
+                    else found.average - before.average,
+                    2,
+                ),
+            }
+        },
     }
 
 

@@ -18,11 +18,21 @@ def test_every_rating_is_in_the_distribution_even_when_nobody_gave_it() -> None:
         "rating_4_count": 89,
         "rating_5_count": 100,
     }
-    answer = FEEDBACK_SUMMARY.answer(question("30d"), {"feedback_summary": [row]})
+    before = {**row, "feedback_count": 230, "avg_rating": 4.5}
+    answer = FEEDBACK_SUMMARY.answer(
+        question("30d"), {"feedback_summary": [row], "feedback_before": [before]}
+    )
     document: Any = answer.document
     assert [key for key in document if key != "extra"] == shape_of("feedback-summary")
     assert document["average_rating"] == Decimal("4.3")
     assert document["rating_distribution"] == {"1": 5, "2": 0, "3": 28, "4": 89, "5": 100}
+    # 945 / 222 - 4.5 = -0.243...
+    assert document["extra"]["previous"] == {
+        "total_feedback": 230,
+        "total_feedback_change": -8,
+        "average_rating": Decimal("4.5"),
+        "average_rating_change": Decimal("-0.24"),
+    }
     assert answer.tables[0].rows == ((30, 222, Decimal("4.3"), 5, 0, 28, 89, 100),)
 
 
