@@ -53,6 +53,7 @@ _WITHHELD = frozenset(
     }
 )
 _SHARED_SCHEMA = "reference"
+_GAUGES = "core.fct_instance_samples"
 _FUNCTIONS = "meta.table_functions"
 
 # A publisher may not learn who the tenants, users and conversations behind its figures are.
@@ -168,7 +169,8 @@ def rows_held(scope: CopiedScope, *, table: str, columns: Sequence[str]) -> str 
         own = f"source_name is not distinct from {text(scope.source_name)}"
         return f"scope_kind = {text(scope.kind)} and scope_id = {text(scope.id)} and {own}"
     if "tenant_key" in columns:
-        return f"tenant_key = {text(scope.key)}"
+        own = f"tenant_key = {text(scope.key)}"
+        return f"{own} or {_common_gauges(scope)}" if table == _GAUGES else own
     if is_publishers and "publisher_key" in columns:
         return f"publisher_key = {text(scope.key)}"
     if _identity(columns) is not None:
@@ -177,6 +179,13 @@ def rows_held(scope: CopiedScope, *, table: str, columns: Sequence[str]) -> str 
         f"{table} says neither whose its rows are nor that it is shared or withheld; "
         "name it in orchestration/warehouse/scope_copy.py"
     )
+
+
+def _common_gauges(scope: CopiedScope) -> str:
+    """Instances that serve anybody, of the types that answered the tenant: its load is read from them."""
+    used = f"select agent_type_key from whole.core.fct_invocations where tenant_key = {text(scope.key)}"
+    is_common = f"tenant_key is null and source_name = {text(scope.source_name)}"
+    return f"({is_common} and agent_type_key in ({used}))"
 
 
 def _identity(names: Sequence[str]) -> str | None:

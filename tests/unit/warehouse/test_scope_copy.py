@@ -50,6 +50,17 @@ def test_every_published_table_is_copied_by_a_rule_shared_or_withheld(
         assert not {"scope_id", "publisher_key", "agent_key", "load_id", "path"} & set(columns)
 
 
+def test_a_tenant_gets_the_gauges_of_common_instances_of_the_types_that_answered_it() -> None:
+    gauges = ["tenant_key", "agent_type_key", "source_name"]
+    held = rows_held(TENANT, table="core.fct_instance_samples", columns=gauges)
+    assert held is not None
+    own, _, common = held.partition(" or ")
+    assert own == "tenant_key = 'native:t''1'"
+    assert "tenant_key is null and source_name = 'native'" in common
+    assert "from whole.core.fct_invocations where tenant_key = 'native:t''1'" in common
+    assert rows_held(PUBLISHER, table="core.fct_instance_samples", columns=gauges) is None
+
+
 @pytest.mark.parametrize(
     ("columns", "tenant", "publisher"),
     [
