@@ -28,13 +28,21 @@ AS_OF = datetime(2026, 3, 2, 6, tzinfo=UTC)
 # Long before every window of the reports, among answers of two cents.
 DEAR_ANSWER_AT = datetime(2025, 5, 7, 15, 29, 32, tzinfo=UTC)
 
+# Mondays, as the warehouse has them.
+WEEK_BEFORE, LAST_WEEK, THIS_WEEK = (
+    datetime(2026, 2, 16),
+    datetime(2026, 2, 23),
+    datetime(2026, 3, 2),
+)
+
 
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A warehouse built on generated extracts and a tenant with one dear answer."""
+    """A warehouse built on generated extracts and three tenants with something to find."""
     settings = Settings(home=tmp_path_factory.mktemp("insights") / "home", threads=2)
     write_extracts(out=settings.landing, events=12_000, days=35, seed=7, until=AS_OF)
     _plant_dear_answer(settings.landing)
+    _plant_weeks(settings.landing)
     load_landing(settings=settings, landing=settings.landing, as_of=AS_OF)
     entries = read_entries(settings.lake)
     loads = frozenset(entry.load_id for entry in entries)
@@ -56,10 +64,16 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckD
     ("rule_id", "scope_kind", "subject_id"),
     [
         ("agent_cost_concentration", "platform", "agt-atlas"),
+        ("budget_overrun", "tenant", "turning"),
+        ("cost_creep", "tenant", "turning"),
+        ("error_rate_improves", "tenant", "healing"),
+        ("error_rate_rises", "tenant", "turning"),
         ("errors_under_load", "platform", "gateway"),
         ("low_engagement", "tenant", "ten-brightside"),
         ("low_user_satisfaction", "publisher", "pub-volna"),
+        ("most_used_agent", "tenant", "turning-agent"),
         ("slow_agent_response", "platform", "agt-pascal"),
+        ("tasks_tried_again", "platform", "platform"),
         ("tool_failing_often", "platform", "crm_lookup"),
     ],
 )
@@ -68,7 +82,8 @@ def test_what_was_planted_in_the_extracts_is_found(
 ) -> None:
     found = _rows(
         warehouse,
-        "select distinct subject_id from insights.insights where rule_id = ? and scope_kind = ?",
+        "select distinct subject_id from insights.insights"
+        " where rule_id = ? and scope_kind = ? and state = 'open'",
         rule_id,
         scope_kind,
     )
@@ -81,7 +96,7 @@ def test_the_slow_agent_is_found_with_the_tool_that_slows_it(
     [(description,)] = _rows(
         warehouse,
         "select description from insights.insights where rule_id = 'slow_agent_response'"
-        " and scope_kind = 'platform' and window_kind = '30d'",
+        " and scope_kind = 'platform' and window_kind = '30d' and state = 'open'",
     )
     assert "Its slowest tool, browser_render, takes" in str(description)
 
@@ -94,15 +109,47 @@ def test_one_dear_answer_of_long_ago_is_found_alone_and_named(
         """
         select scope_kind, window_kind, subject_id, title, value, baseline, evidence_start
         from insights.insights
-        where rule_id = 'cost_anomaly' and (scope_kind = 'platform' or scope_id = 'planted')
+        where rule_id = 'cost_anomaly' and (scope_kind = 'platform' or scope_id = 'planted-tenant')
+            and state = 'open'
         order by scope_kind
         """,
     )
     at = DEAR_ANSWER_AT.replace(tzinfo=None)
     title = "One Answer Cost USD 9,990.01"
     [of_platform, of_tenant] = found
-    assert of_platform[:5] == ("platform", "history", "dear", title, 9990.01)
-    assert of_tenant == ("tenant", "history", "dear", title, 9990.01, 0.02, at)
+    assert of_platform[:5] == ("platform", "history", "the-dear-answer", title, 9990.01)
+    assert of_tenant == ("tenant", "history", "the-dear-answer", title, 9990.01, 0.02, at)
+
+
+def test_a_finding_opens_in_one_week_and_is_resolved_in_the_next(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    found = _rows(
+        warehouse,
+        """
+        select scope_id, window_kind, state, first_seen, last_seen
+        from insights.insights
+        where rule_id = 'high_error_rate' and scope_id in ('turning', 'healing')
+            and window_kind in ('7d', 'weekly')
+        order by scope_id, window_kind
+        """,
+    )
+    assert found == [
+        ("healing", "7d", "resolved", WEEK_BEFORE, LAST_WEEK),
+        ("healing", "weekly", "resolved", WEEK_BEFORE, LAST_WEEK),
+        ("turning", "7d", "open", LAST_WEEK, THIS_WEEK),
+        ("turning", "weekly", "open", LAST_WEEK, THIS_WEEK),
+    ]
+
+
+def test_too_few_answers_are_said_to_be_too_few(warehouse: duckdb.DuckDBPyConnection) -> None:
+    found = _rows(
+        warehouse,
+        "select distinct state, reason from insights.insights"
+        " where rule_id = 'high_error_rate' and scope_id = 'few-answers' and window_kind = '7d'",
+    )
+    reason = "There are 10 observations of the 20 it takes"
+    assert found == [("could_not_evaluate", reason)]
 
 
 def test_a_publishers_findings_name_no_tenant_user_or_message(
@@ -150,11 +197,11 @@ def _plant_dear_answer(landing: Path) -> None:
     """Thirty answers, each an hour after the one before; the last cost 9,990.01 USD."""
     rows = [
         {
-            "id": f"answer-{number}" if number else "dear",
+            "id": f"answer-{number}" if number else "the-dear-answer",
             "event_type": "agent_completed",
             "agent_id": "planted",
             "publisher_id": "planted",
-            "tenant_id": "planted",
+            "tenant_id": "planted-tenant",
             "timestamp": (DEAR_ANSWER_AT - timedelta(hours=number)).isoformat(),
             "properties": {"cost_usd": "0.02" if number else "9990.01", "input_tokens": 100},
         }
@@ -162,6 +209,41 @@ def _plant_dear_answer(landing: Path) -> None:
     ]
     path = landing / "agent_events" / "planted.ndjson"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def _plant_weeks(landing: Path) -> None:
+    """Two weeks of answers: turning gets ten errors and twice the cost in the last one, healing had
+    ten errors in the one before, few-answers has ten. Turning's budget is a dollar."""
+    weeks = {
+        ("turning", WEEK_BEFORE): (100, 0, "0.01"),
+        ("turning", LAST_WEEK): (100, 10, "0.02"),
+        ("healing", WEEK_BEFORE): (100, 10, "0.01"),
+        ("healing", LAST_WEEK): (100, 0, "0.01"),
+        ("few-answers", LAST_WEEK): (10, 1, "0.01"),
+    }
+    rows = [
+        {
+            "id": f"{tenant}-{monday:%d}-{number}",
+            "event_type": "agent_errored" if number < errors else "agent_completed",
+            "agent_id": f"{tenant}-agent",
+            "publisher_id": "planted",
+            "tenant_id": tenant,
+            "timestamp": (monday + timedelta(hours=1 + number)).replace(tzinfo=UTC).isoformat(),
+            "properties": {"cost_usd": cost, "input_tokens": 100},
+        }
+        for (tenant, monday), (answers, errors, cost) in weeks.items()
+        for number in range(answers)
+    ]
+    path = landing / "agent_events" / "weeks.ndjson"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    budget = {
+        "scope_kind": "tenant",
+        "scope_id": "turning",
+        "month": "2026-02",
+        "amount_usd": "1",
+        "updated_at": "2026-02-01T00:00:00Z",
+    }
+    (landing / "budgets" / "planted.ndjson").write_text(json.dumps(budget), encoding="utf-8")
 
 
 def _build(settings: Settings) -> None:
