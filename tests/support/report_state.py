@@ -255,7 +255,8 @@ def _write_marts(connection: duckdb.DuckDBPyConnection, scopes: Sequence[ScopeSe
             for is_previous, marts in ((False, made.current), (True, made.previous)):
                 key = _window_key(scope, frequency, is_previous=is_previous)
                 for mart, rows in marts.items():
-                    written[mart] += [{"window_key": key, **row.values} for row in rows]
+                    more = {"state": "open"} if mart == INSIGHTS else {}
+                    written[mart] += [{"window_key": key, **more, **row.values} for row in rows]
     for mart, values in written.items():
         table = f"{schema_of[mart]}.{mart}"
         _create(connection, table, values)
