@@ -116,6 +116,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     ]
     put(settings, "charges/rows.json", json.dumps([*charges, early, *refused]).encode())
     put(settings, "charges/broken.ndjson", b'{"charge_id": "x", "tenant_id": "ten-gone", "am\n')
+    put(settings, "charges/notes.txt", f"Ask {GONE} about this.".encode())
     audits = _of_all("audit_events", audit_id="a,\n{}", timestamp=OLD, invocation_id="i-{}-0")
     put(settings, "audit_events/rows.csv", csv_bytes(audits))
     put_with_duckdb(
@@ -212,6 +213,7 @@ def test_a_dry_run_changes_no_byte_and_counts_what_would_go(settings: Settings) 
     assert dict(plan.landing) == {
         "agent_events/a.ndjson": 5,
         "audit_events/rows.csv": 1,
+        "charges/broken.ndjson": 1,
         "charges/rows.json": 3,
         "conversations/rows.parquet": 1,
         "goals/only.ndjson": 1,
@@ -234,7 +236,7 @@ def test_an_erased_tenant_is_in_no_file_and_comes_back_by_none(settings: Setting
     assert conclude(settings) is not None
 
     # No load can read this one, so that no row of it is anybody's: it is for its owner to remove.
-    assert places_of(settings.home, GONE) == ["landing/charges/broken.ndjson"]
+    assert places_of(settings.home, GONE) == ["landing/charges/notes.txt"]
     assert _rows(settings, without=GONE) == others
     check_lake(settings)
     (entry,) = read_log(settings)
@@ -246,7 +248,7 @@ def test_an_erased_tenant_is_in_no_file_and_comes_back_by_none(settings: Setting
     assert _lines(settings.landing / "agent_events" / "a.ndjson") == kept
     assert not (settings.landing / "goals" / "only.ndjson").exists()
     report = load(settings, as_of=AS_OF)
-    assert {one.path for one in report.files if one.status != REPEATED} == {"charges/broken.ndjson"}
+    assert {one.path for one in report.files if one.status != REPEATED} == {"charges/notes.txt"}
 
     for path, content in delivered.items():
         path.write_bytes(content)
