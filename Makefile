@@ -23,8 +23,8 @@ help:
 	@echo 'make run    generate sample extracts, then run the whole pipeline on them'
 	@echo 'make test   everything: check, and the integration, contract and end-to-end tests'
 	@echo 'make check  the fast half: format, lint, types, SQL, YAML, conventions, unit tests'
-	@echo 'make soak   the long forms of the random tests: deliveries, kills, noise (hours)'
-	@echo 'make bench  ingestion beside other tools, and false alarms, into tests/benchmarks/RESULTS.md (EVENTS=10000000 REPEATS=3)'
+	@echo 'make soak   the long forms of the random tests: deliveries, kills, noise, leaks (hours)'
+	@echo 'make bench  ingestion beside other tools, false alarms and the speed of reports, into tests/benchmarks/RESULTS.md (EVENTS=10000000 REPEATS=3)'
 	@echo 'make clean  remove the environment and caches; data/ stays'
 
 .PHONY: run
@@ -86,6 +86,7 @@ REPEATS ?= 3
 bench: $(VENV)/.installed $(BENCH_VENV)/.installed
 	$(BIN)/python -m tests.benchmarks.ingest.measure --events $(EVENTS) --repeats $(REPEATS) --date "$$(date +%F)"
 	$(BIN)/python -m tests.benchmarks.anomalies.measure --date "$$(date +%F)"
+	$(BIN)/python -m tests.benchmarks.reports.measure --repeats $(REPEATS) --date "$$(date +%F)"
 
 $(BENCH_VENV)/.installed: tests/benchmarks/requirements.lock
 	$(BIN)/uv venv --quiet --clear --python "$(PYTHON)" $(BENCH_VENV)
