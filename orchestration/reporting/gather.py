@@ -55,6 +55,8 @@ BREAKDOWNS = (
 )
 # What was out of the ordinary on a day, which a digest asks of its own day.
 DAILY_ANOMALIES = "daily_anomalies"
+# What a week makes of a month.
+USAGE_FORECAST = "usage_forecast"
 INSIGHTS = "insights"
 RESTATEMENTS = "restatements"
 _INSIGHT_FUNCTION = "insight_findings"
@@ -280,7 +282,9 @@ def gather_window(
 def marts_of(frequency: Frequency) -> tuple[str, ...]:
     """What a report that comes that often is made of."""
     marts = (*SUMMARIES, *BREAKDOWNS, INSIGHTS)
-    if frequency is not Frequency.DAILY:
+    if frequency is Frequency.WEEKLY:
+        return (*marts, USAGE_FORECAST)
+    if frequency is Frequency.MONTHLY:
         return marts
     return (*(mart for mart in marts if mart not in _NOT_IN_DIGESTS), DAILY_ANOMALIES)
 

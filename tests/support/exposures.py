@@ -14,7 +14,13 @@ import yaml
 from orchestration.reporting.catalogue import metrics_with_series
 from orchestration.reporting.datasets.dataset import Dataset
 from orchestration.reporting.datasets.registry import DATASETS
-from orchestration.reporting.gather import BREAKDOWNS, DAILY_ANOMALIES, INSIGHTS, SUMMARIES
+from orchestration.reporting.gather import (
+    BREAKDOWNS,
+    DAILY_ANOMALIES,
+    INSIGHTS,
+    SUMMARIES,
+    USAGE_FORECAST,
+)
 from orchestration.reporting.model import Frequency
 from orchestration.settings import DBT_PROJECT_DIR
 
@@ -63,6 +69,7 @@ def expected_exposures() -> dict[str, Any]:
                 *SUMMARIES,
                 *BREAKDOWNS,
                 *([DAILY_ANOMALIES] if frequency is Frequency.DAILY else []),
+                *([USAGE_FORECAST] if frequency is Frequency.WEEKLY else []),
                 INSIGHTS,
                 "dim_windows",
                 "table_functions",

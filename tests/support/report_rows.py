@@ -344,6 +344,7 @@ def report_rows(
             goal("uptime", "Uptime", "fraction", ">", 1, 0.99958, "near"),
             goal("average_rating", "Average rating", "rating 1-5", ">=", 4, None, "no_data"),
         ],
+        "usage_forecast": [{"projected_monthly_cost_usd": Decimal("1016.426666666667")}],
         "daily_anomalies": [
             watched("messages", 150.0, is_anomaly=True, assessment="improving"),
             watched("cost_usd", 250.5, is_anomaly=True, assessment="worsening"),

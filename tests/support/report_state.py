@@ -17,7 +17,13 @@ from typing import Any
 import duckdb
 
 from orchestration.ingest.ledger import LedgerEntry, StreamEntry, write_entry
-from orchestration.reporting.gather import BREAKDOWNS, DAILY_ANOMALIES, INSIGHTS, SUMMARIES
+from orchestration.reporting.gather import (
+    BREAKDOWNS,
+    DAILY_ANOMALIES,
+    INSIGHTS,
+    SUMMARIES,
+    USAGE_FORECAST,
+)
 from orchestration.reporting.model import Frequency
 from orchestration.reporting.scopes import ScopeKind
 from orchestration.settings import Settings
@@ -34,6 +40,7 @@ _SCHEMAS = {
         "usage_hourly",
         "session_distribution",
         "usage_by_weekday_hour",
+        USAGE_FORECAST,
     ),
     "quality": ("quality_summary", "tool_usage", "task_summary", "tasks_by_steps"),
     "revenue": ("value_summary", "revenue_summary", "adoption_summary", "revenue_daily"),
@@ -247,7 +254,7 @@ def _window_key(scope: ScopeSeed, frequency: Frequency, *, is_previous: bool) ->
 def _write_marts(connection: duckdb.DuckDBPyConnection, scopes: Sequence[ScopeSeed]) -> None:
     schema_of = {mart: schema for schema, marts in _SCHEMAS.items() for mart in marts}
     written: dict[str, list[Values]] = {
-        mart: [] for mart in (*SUMMARIES, *BREAKDOWNS, DAILY_ANOMALIES, INSIGHTS)
+        mart: [] for mart in (*SUMMARIES, *BREAKDOWNS, DAILY_ANOMALIES, USAGE_FORECAST, INSIGHTS)
     }
     for scope in scopes:
         for frequency in _FREQUENCIES:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from orchestration.reporting.formats import Number, Unit, format_short_day, format_short_days
-from orchestration.reporting.gather import MartRow, ReportRows
+from orchestration.reporting.gather import USAGE_FORECAST, MartRow, ReportRows
 from orchestration.reporting.model import (
     Block,
     Chart,
@@ -208,9 +208,11 @@ def _weeks(days: Sequence[MartRow]) -> tuple[Point, ...]:
 
 
 def _projection(rows: ReportRows, usage: MartRow) -> tuple[Figure, ...]:
-    """What a month costs at this week's pace: × 52 ÷ 12 (FL-061)."""
+    """What a month costs at this week's pace: × 52 ÷ 12 (FL-061), where the forecast has enough history."""
     spent = usage.number("cost_usd")
     if rows.window.frequency is not Frequency.WEEKLY or spent is None:
+        return ()
+    if rows.summary(USAGE_FORECAST).number("projected_monthly_cost_usd") is None:
         return ()
     return (
         Figure(

@@ -263,6 +263,12 @@ def test_the_month_at_this_pace_is_the_week_times_52_by_12() -> None:
     assert figure.text == "$1,016.43"  # 234.56 * 52 / 12
 
 
+def test_a_week_of_a_scope_that_is_too_young_makes_no_month() -> None:
+    rows = report_rows(marts={"usage_forecast": [{"projected_monthly_cost_usd": None}]})
+
+    assert "A month at this pace" not in _figures(_section(build_report(rows), "cost"))
+
+
 def test_a_monthly_report_shows_cost_by_week_and_sums_to_the_month() -> None:
     rows = report_rows(frequency=Frequency.MONTHLY)
 
