@@ -248,7 +248,8 @@
         {%- endif %}
         {%- endfor %}
         cast({{ relation }}.value as double) as value,
-        cast({{ relation }}.sample_size as bigint) as sample_size
+        {#- A service without a count of requests has none. #}
+        cast(coalesce({{ relation }}.sample_size, 0) as bigint) as sample_size
     from {{ relation }}
 {%- endmacro %}
 
