@@ -33,6 +33,7 @@ from orchestration.settings import DBT_PROJECT_DIR, PROJECT_ROOT
 LIST = Path(__file__).with_name("inventory.csv")
 SPECIFICATION = PROJECT_ROOT.parent / "shared" / "spec"
 REFERENCE = PROJECT_ROOT / "seeds" / "reference"
+_FUNCTIONS = DBT_PROJECT_DIR / "macros" / "windows" / "table_functions.sql"
 
 # How many rows each part of the specification has, numbered from 1.
 ROWS = {
@@ -131,6 +132,7 @@ def test_a_row_says_what_serves_it_and_what_shows_it(entry: Entry) -> None:
     [
         "column:usage_summary.no_such_column",
         "column:no_such_table.cost_usd",
+        "function:no_such_function",
         "export:usage-summary.no_such_field",
         "export:no-such-dataset",
         "report:no_such_section",
@@ -159,6 +161,8 @@ def _exists(reference: str) -> bool:
     match kind:
         case "column":
             return tail in _columns().get(head, ())
+        case "function":
+            return f"'name': '{name}'," in _FUNCTIONS.read_text(encoding="utf-8")
         case "export":
             return _has_field(head, tail)
         case "report":
