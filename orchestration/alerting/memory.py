@@ -7,38 +7,18 @@ follows from it (decide).
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
 from orchestration.alerting.decide import Memory, Told
-
-_SCHEMA = Path(__file__).with_name("schema.sql")
-_BUSY_SECONDS = 30.0
+from orchestration.state.tables import PrivateTables
 
 
-class AlertMemory:
+class AlertMemory(PrivateTables):
     """Access to the memory of every subject."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._path = path
-        with self._connection() as connection:
-            connection.executescript(_SCHEMA.read_text(encoding="utf-8"))
-        path.chmod(0o600)
-
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS)
-        try:
-            connection.execute("pragma journal_mode = wal")
-            connection.execute("pragma synchronous = full")
-            with connection:
-                yield connection
-        finally:
-            connection.close()
+    _schema = Path(__file__).with_name("schema.sql")
 
     def read(self) -> dict[str, Memory]:
         """The memory by subject."""

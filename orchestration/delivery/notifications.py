@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -22,9 +20,7 @@ from orchestration.delivery.addresses import mask_address
 from orchestration.delivery.outbox import MessageState
 from orchestration.reporting.documents import Json, to_json
 from orchestration.settings import Settings
-
-_SCHEMA = Path(__file__).with_name("schema.sql")
-_BUSY_SECONDS = 30.0
+from orchestration.state.tables import PrivateTables
 
 
 class NotificationKind(StrEnum):
@@ -132,26 +128,10 @@ def known_channels(settings: Settings) -> tuple[str, ...]:
     return settings.channels.known
 
 
-class Notifications:
+class Notifications(PrivateTables):
     """Access to the queue in the private store."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._path = path
-        with self._connection() as connection:
-            connection.executescript(_SCHEMA.read_text(encoding="utf-8"))
-        path.chmod(0o600)
-
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS)
-        try:
-            connection.execute("pragma journal_mode = wal")
-            connection.execute("pragma synchronous = full")
-            with connection:
-                yield connection
-        finally:
-            connection.close()
+    _schema = Path(__file__).with_name("schema.sql")
 
     def queue(
         self, notifications: Iterable[NewNotification], *, as_of: datetime

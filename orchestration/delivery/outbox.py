@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,9 +17,7 @@ from pathlib import Path
 
 from orchestration.delivery.addresses import mask_address
 from orchestration.settings import Settings
-
-_SCHEMA = Path(__file__).with_name("schema.sql")
-_BUSY_SECONDS = 30.0
+from orchestration.state.tables import PrivateTables
 
 
 class MessageState(StrEnum):
@@ -119,26 +116,10 @@ class Message:
         return f"{line}, {self.reason}" if self.reason else line
 
 
-class Outbox:
+class Outbox(PrivateTables):
     """Access to the tables of delivery in the private store."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._path = path
-        with self._connection() as connection:
-            connection.executescript(_SCHEMA.read_text(encoding="utf-8"))
-        path.chmod(0o600)
-
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS)
-        try:
-            connection.execute("pragma journal_mode = wal")
-            connection.execute("pragma synchronous = full")
-            with connection:
-                yield connection
-        finally:
-            connection.close()
+    _schema = Path(__file__).with_name("schema.sql")
 
     def failed_reports(self) -> set[ReportKey]:
         """Every report that was tried and is still not made."""

@@ -7,18 +7,13 @@ own tables in the same file) and anything an analyst queries (that is published)
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-_SCHEMA = Path(__file__).with_name("schema.sql")
-
-# A second process (Dagster's daemon beside a terminal) waits this long for the store before it gives up.
-_BUSY_SECONDS = 30.0
+from orchestration.state.tables import PrivateTables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,27 +55,10 @@ class Audit:
     message: str | None = None
 
 
-class StateStore:
+class StateStore(PrivateTables):
     """Access to the store; every write is one transaction, on disk when the call returns."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._path = path
-        with self._connection() as connection:
-            connection.executescript(_SCHEMA.read_text(encoding="utf-8"))
-        path.chmod(0o600)
-
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS)
-        try:
-            connection.execute("pragma journal_mode = wal")
-            connection.execute("pragma synchronous = full")
-            connection.execute("pragma foreign_keys = on")
-            with connection:
-                yield connection
-        finally:
-            connection.close()
+    _schema = Path(__file__).with_name("schema.sql")
 
     def start_run(self, *, run_key: str, command: str, as_of: datetime) -> Run:
         """The run with this key; a step of a run that another step started gets the same one."""
