@@ -21,9 +21,9 @@ from tests.support.deliveries import Scenario, scenarios
 from tests.support.increments import (
     assert_arrival_does_not_matter,
     assert_increments_equal_full_refresh,
-    record,
     replay,
 )
+from tests.support.recordings import recorded_builds
 
 _QUICK = settings(
     max_examples=5,
@@ -34,8 +34,8 @@ _QUICK = settings(
 
 
 @pytest.fixture(scope="module")
-def recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, RecordedBuilds]:
-    return record(tmp_path_factory.mktemp("recorded"))
+def recording() -> tuple[Settings, RecordedBuilds]:
+    return recorded_builds()
 
 
 def test_a_replayed_build_makes_what_dbt_made(

@@ -16,8 +16,8 @@ from tests.support.deliveries import Scenario, scenarios
 from tests.support.increments import (
     assert_arrival_does_not_matter,
     assert_increments_equal_full_refresh,
-    record,
 )
+from tests.support.recordings import recorded_builds
 
 # Some five groups of rows each, which do not touch one another.
 _LONG = settings(
@@ -29,8 +29,8 @@ _LONG = settings(
 
 
 @pytest.fixture(scope="module")
-def builds(tmp_path_factory: pytest.TempPathFactory) -> RecordedBuilds:
-    return record(tmp_path_factory.mktemp("recorded"))[1]
+def builds() -> RecordedBuilds:
+    return recorded_builds()[1]
 
 
 @_LONG

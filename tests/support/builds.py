@@ -6,25 +6,22 @@ and notes every statement its materialisations send to the engine. ``Replayed`` 
 statements to another database. What is put in anew is only what dbt itself reads from the data
 while it compiles: the lake files behind the raw views, and the lists of pending dates.
 
-``replay_full_build`` does so for a deployment that is then published; what dbt sends is noted once
-per state of the code, in pytest's cache.
+``replay_full_build`` does so for a deployment that is then published.
 
 Belongs here: building facts and marts from a lake. Does not belong here: extracts (landing.py).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pytest
@@ -33,11 +30,9 @@ from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
 from dbt.cli.main import dbtRunner
 
 from orchestration.ingest.ledger import read_entries
-from orchestration.ingest.load import load_landing
-from orchestration.settings import DBT_PROJECT_DIR, PROJECT_ROOT, Settings
-from orchestration.warehouse.lock import exclusive_lock
+from orchestration.settings import DBT_PROJECT_DIR, Settings
 from orchestration.warehouse.manifest import MANIFEST_FILE, prepare_manifest
-from orchestration.warehouse.plan import BuildPlan, fingerprint_code, write_run_inputs
+from orchestration.warehouse.plan import BuildPlan, write_run_inputs
 
 _COMMENT = re.compile(r"\s*/\*\s*(\{.*?\})\s*\*/\s*", re.DOTALL)
 _DATE_LIST = re.compile(r"\bin \((date '\d{4}-\d{2}-\d{2}'(?:, date '\d{4}-\d{2}-\d{2}')*)\)")
@@ -48,8 +43,7 @@ _QUESTIONS = ("describe", "select", "begin", "commit", "pragma")
 _BELOW_CORE = ("raw", "staging", "intermediate")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Statement:
+class Statement(NamedTuple):
     """One statement of a build; ``model`` is None for what is not a model: seeds and raw views."""
 
     model: str | None
@@ -106,38 +100,13 @@ def build_with_dbt(
     assert outcome.success, bad
 
 
-def replay_full_build(settings: Settings) -> None:
+def replay_full_build(builds: RecordedBuilds, settings: Settings) -> None:
     """Build the warehouse file from the run inputs by what dbt sends for a full build of any lake."""
-    home, statements = _full_build_of_this_code()
     settings.warehouse.mkdir(parents=True, exist_ok=True)
     with duckdb.connect(config={"threads": settings.threads}) as connection:
         connection.execute(f"attach '{settings.warehouse_file}' as agentmart")
         _use(connection)
-        _send(connection, statements, settings=settings, recorded_in=home)
-
-
-def _full_build_of_this_code() -> tuple[Path, tuple[Statement, ...]]:
-    """The folder in which a full build was recorded, and its statements; all workers share one."""
-    code = (fingerprint_code(PROJECT_ROOT), (PROJECT_ROOT / "requirements.lock").read_text())
-    name = hashlib.sha256("".join((*code, Path(__file__).read_text())).encode()).hexdigest()[:16]
-    folder = PROJECT_ROOT / ".pytest_cache" / "agentmart"
-    folder.mkdir(parents=True, exist_ok=True)
-    noted = folder / f"full-build-{name}.json"
-    with exclusive_lock(folder / "full-build.lock", on_wait=lambda _: None):
-        if not noted.exists():
-            with tempfile.TemporaryDirectory() as home:
-                settings = Settings(home=Path(home).resolve())
-                as_of = datetime.fromisoformat("2026-03-01T00:00:00+00:00")
-                settings.landing.mkdir()
-                load_landing(settings=settings, landing=settings.landing, as_of=as_of)
-                write_inputs(settings, published=None, as_of=as_of)
-                statements = recorded(settings, is_full_refresh=True)
-                content = [str(settings.home), [[one.model, one.sql] for one in statements]]
-            unfinished = noted.with_suffix(".part")
-            unfinished.write_text(json.dumps(content))
-            unfinished.replace(noted)
-    home, rows = json.loads(noted.read_text())
-    return Path(home), tuple(Statement(model=model, sql=sql) for model, sql in rows)
+        _send(connection, builds.full, settings=settings, recorded_in=builds.home)
 
 
 @contextmanager

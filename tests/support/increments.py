@@ -40,14 +40,13 @@ _ABOUT_ARRIVAL = (
 )
 
 
-def record(home: Path) -> tuple[Settings, RecordedBuilds]:
-    """What dbt does for a row of every stream, then for another of each; and the deployment it built."""
-    settings, scenario = Settings(home=home, threads=2), every_stream_twice()
+def record(settings: Settings) -> RecordedBuilds:
+    """What dbt does for a row of every stream, then for another of each."""
+    scenario = every_stream_twice()
     _arrive(settings, scenario, 0, as_of=AS_OF)
-    builds = record_builds(
+    return record_builds(
         settings, deliver_more=lambda: _arrive(settings, scenario, 1, as_of=AS_OF), as_of=AS_OF
     )
-    return settings, builds
 
 
 def assert_increments_equal_full_refresh(

@@ -26,6 +26,7 @@ from orchestration.settings import Settings
 from orchestration.state.store import StateStore
 from orchestration.warehouse.build import CurrentRun, prepare_build, publish_candidate
 from tests.support.builds import replay_full_build
+from tests.support.recordings import recorded_builds
 
 
 def publish_landing(settings: Settings, *, as_of: datetime) -> None:
@@ -36,7 +37,7 @@ def publish_landing(settings: Settings, *, as_of: datetime) -> None:
     run = store.start_run(run_key="golden", command="test", as_of=as_of)
     current = CurrentRun(settings=settings, store=store, run=run)
     prepare_build(current, is_complete=True)
-    replay_full_build(settings)
+    replay_full_build(recorded_builds()[1], settings)
     publish_candidate(current)
 
 
