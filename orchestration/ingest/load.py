@@ -441,7 +441,7 @@ def _is_read_with_others(file: _NewFile) -> bool:
     )
 
 
-def identity_of(candidate: Candidate, adapter: Adapter, content_sha256: str) -> str:
+def identity_of(candidate: Candidate, adapter: Adapter, *, content_sha256: str) -> str:
     """The id of loading a file with this content."""
     return load_identity(
         source_name=candidate.source_name,
@@ -456,7 +456,7 @@ def _identified(candidate: Candidate, *, adapter: Adapter, content_sha256: str) 
         candidate=candidate,
         adapter=adapter,
         content_sha256=content_sha256,
-        load_id=identity_of(candidate, adapter, content_sha256),
+        load_id=identity_of(candidate, adapter, content_sha256=content_sha256),
     )
 
 

@@ -283,9 +283,9 @@ def _noting(lines: Iterator[str], taken: list[str]) -> Iterator[str]:
 def _take_place(candidate: Candidate, rest: Path, *, settings: Settings) -> None:
     adapter: Adapter | None = candidate.adapter
     assert adapter is not None
-    before = identity_of(candidate, adapter, hash_file(candidate.path))
+    before = identity_of(candidate, adapter, content_sha256=hash_file(candidate.path))
     content = hash_file(rest)
-    after = identity_of(candidate, adapter, content)
+    after = identity_of(candidate, adapter, content_sha256=content)
     note_rewritten(settings.lake, source_name=candidate.source_name, load_id=after)
     for entry in _entries_of(settings, candidate, load_id=before):
         replace_entry(settings.lake, replace(entry, content_sha256=content))

@@ -74,6 +74,7 @@ def test_a_failing_data_test_blocks_what_comes_after(repository: dg.RepositoryDe
         ("insights_daily_job", "15 1 * * *"),
         ("reports_six_hourly_job", "30 1,7,13,19 * * *"),
         ("lake_maintenance_daily_job", "30 3 * * *"),
+        ("retention_daily_job", "15 4 * * *"),
     ],
 )
 def test_jobs_run_on_a_schedule_with_an_explicit_zone(
