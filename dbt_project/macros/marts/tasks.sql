@@ -310,7 +310,7 @@
             bands.band_order,
             bands.band_label as steps_range,
             {{ counts_or_zero(['terminal_tasks', 'completed_tasks', 'failed_tasks', 'retried_tasks'], 'tasks_ended') }},
-            {{ counts_or_zero(['task_tenants'], 'tasks_ended') }},
+            cast(coalesce(tasks_ended.task_tenants, 0) as bigint) as active_tenants,
             tasks_ended.task_success_rate,
             tasks_ended.retry_rate,
             tasks_ended.avg_task_duration_s
@@ -327,8 +327,7 @@
             windows,
             part_of=['window_key'],
             size='terminal_tasks',
-            cell='band_order',
-            tenants='task_tenants'
+            cell='band_order'
         ) }}
     )
 
@@ -344,6 +343,7 @@
                 'task_success_rate',
                 'retry_rate',
                 'avg_task_duration_s',
+                'active_tenants',
             ] %}
         {{ unless_suppressed(column) }},
         {%- endfor %}
