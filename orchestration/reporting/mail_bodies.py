@@ -167,8 +167,14 @@ def _top_agents(report: Report) -> list[tuple[str, str]]:
         for block in section.blocks:
             if section.key == "agents" and isinstance(block, Table):
                 return [
-                    (block.text(row, 0), f"{block.text(row, 1)} {block.columns[1].label.lower()}")
+                    (block.text(row, 0), _counted(block.text(row, 1), block.columns[1].label))
                     for row in block.rows[:_MAIL_AGENTS]
                     if not row.is_suppressed
                 ]
     return []
+
+
+def _counted(text: str, label: str) -> str:
+    """``1 session``, ``12 sessions``."""
+    noun = label.lower()
+    return f"{text} {noun.removesuffix('s') if text == '1' else noun}"

@@ -102,6 +102,14 @@ def test_a_character_that_no_font_has_is_a_placeholder_with_a_note(renderer: Pdf
     )
 
 
+def test_one_session_is_one_in_the_mail() -> None:
+    rows = report_rows(marts={"usage_by_agent": [agent(1, sessions=1), agent(2, sessions=0)]})
+    text = render_mail(build_report(rows)).text
+
+    assert "Agent 1: 1 session\n" in text
+    assert "Agent 2: 0 sessions\n" in text
+
+
 def test_only_embedded_fonts_are_used(renderer: PdfRenderer) -> None:
     reader = PdfReader(io.BytesIO(renderer.render(build_report(report_rows()))))
 
