@@ -536,5 +536,10 @@ from (
     values
     ('high_error_rate', 'platform', 'platform', 0.03, 60, 50, ['email'], true),
     ('high_error_rate', 'tenant', 'ten-aurora', 0.05, 60, 20, ['email', 'slack'], true),
-    ('slow_responses', 'tenant', 'ten-dalton', 9000, 30, 20, ['email'], false)
+    ('high_error_rate', 'publisher', 'pub-kestrel', 0.1, 240, 5, ['email'], true),
+    ('slow_responses', 'tenant', 'ten-dalton', 9000, 30, 20, ['email'], false),
+    ('slow_responses', 'publisher', 'pub-kestrel', 6000, 240, 5, ['email', 'pagerduty'], true),
+    ('daily_cost', 'tenant', 'ten-aurora', 0.1, null, null, ['email'], true),
+    ('low_daily_users', 'publisher', 'pub-kestrel', 8, null, null, ['email'], true),
+    ('high_toxicity_rate', 'tenant', 'ten-aurora', 0.005, 10080, 20, ['email'], true)
 ) as rows (rule, scope_kind, scope_id, threshold, window_minutes, min_samples, channels, is_active);

@@ -30,6 +30,10 @@ _FIXED_RULES = (
     "low_user_satisfaction",
     "tool_failing_often",
 )
+_ALERT_FIGURES = (
+    *("rule_id", "metric", "comparison", "threshold", "value", "sample_size"),
+    *("observed_from", "fired_at", "ended_at", "state"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,15 @@ class Home:
                 {name: insight[name] for name in ("severity", "category", "title")}
                 for insight in document["insights"]
                 if insight["extra"]["rule_id"] in _FIXED_RULES
+            ]
+        if dataset == "alerts":
+            # Its texts are words around these.
+            document["alerts"] = [
+                {
+                    "severity": alert["severity"],
+                    **{name: alert["extra"][name] for name in _ALERT_FIGURES},
+                }
+                for alert in document["alerts"]
             ]
         return document
 

@@ -14,6 +14,7 @@ from decimal import Decimal
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
+from tests.golden.oracle import alerts as rules_over_time
 from tests.golden.oracle import company as companies
 from tests.golden.oracle import compliance, feedback, load, quality, revenue, tasks, usage
 from tests.golden.oracle.facts import Answer, Facts, Usage
@@ -1097,6 +1098,10 @@ def _int(value: object) -> int:
     return value
 
 
+def alerts(facts: Facts, question: Question) -> Document:
+    return rules_over_time.alerts(facts, question.scope, question.window)
+
+
 DATASETS: dict[str, Callable[[Facts, Question], Json]] = {
     "usage-summary": usage_summary,
     "usage-by-agent": usage_by_agent,
@@ -1116,4 +1121,5 @@ DATASETS: dict[str, Callable[[Facts, Question], Json]] = {
     "company": company,
     "daily-summary": daily_summary,
     "series": series,
+    "alerts": alerts,
 }

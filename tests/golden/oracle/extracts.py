@@ -388,6 +388,18 @@ FORMS: Mapping[str, Form] = {
         time="updated_at",
         is_state=True,
     ),
+    "alert_rules": Form(
+        required={"rule": text, "scope_kind": text, "scope_id": text, "updated_at": moment},
+        optional={
+            "threshold": decimal,
+            "window_minutes": count,
+            "min_samples": count,
+            "is_active": flag,
+        },
+        key=("rule", "scope_kind", "scope_id"),
+        time="updated_at",
+        is_state=True,
+    ),
 }
 
 
@@ -408,6 +420,7 @@ class Extracts:
     agents: dict[str, list[Record]]
     tenants: dict[str, list[Record]]
     publishers: dict[str, list[Record]]
+    alert_rules: dict[tuple[str, ...], list[Record]]
     as_of: datetime
 
 
@@ -437,6 +450,7 @@ def keep(streams: Mapping[str, Iterable[Raw]], *, as_of: datetime) -> Extracts:
         agents={key[0]: states for key, states in kept["agents"].items()},
         tenants={key[0]: states for key, states in kept["tenants"].items()},
         publishers={key[0]: states for key, states in kept["publishers"].items()},
+        alert_rules=kept["alert_rules"],
         as_of=as_of,
     )
 

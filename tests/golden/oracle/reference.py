@@ -52,6 +52,7 @@ class Reference:
     human_costs: Mapping[str, Decimal]
     bins: Mapping[str, list[tuple[str, Fraction, Fraction | None]]]
     metrics: Mapping[str, tuple[str, str]]
+    alert_rules: Rows
 
     def price(self, model: str | None, provider: str | None, day: date) -> Price | None:
         """The price of the day: the last one that began on or before it (D-04)."""
@@ -146,6 +147,7 @@ def read_reference(folder: Path) -> Reference:
             row["metric_key"]: (row["label"], row["unit"])
             for row in _rows(folder, "metric_catalogue")
         },
+        alert_rules=_rows(folder, "alert_rules"),
     )
 
 
