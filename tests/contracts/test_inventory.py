@@ -195,7 +195,7 @@ def _exists(reference: str) -> bool:
 
 @cache
 def _columns() -> dict[str, frozenset[str]]:
-    """The columns of what is published: tables of core, marts and insights, and what meta shows."""
+    """The columns of what is published: tables of core, marts, insights and alerts, and what meta shows."""
     found = {}
     for document in _dbt_documents():
         for model in document.get("models") or []:
@@ -205,7 +205,7 @@ def _columns() -> dict[str, frozenset[str]]:
 
 @cache
 def _dbt_documents() -> tuple[dict[str, Any], ...]:
-    folders = ("core", "marts", "insights", "functions")
+    folders = ("core", "marts", "insights", "alerts", "functions")
     paths = [path for one in folders for path in (DBT_PROJECT_DIR / "models" / one).rglob("*.yml")]
     return tuple(yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths)
 
