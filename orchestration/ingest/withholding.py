@@ -24,7 +24,8 @@ def withhold(
     results: Sequence[PieceResult], *, lake: Path, source_name: str, worker: Worker
 ) -> tuple[list[PieceResult], int]:
     """The results of a file without what must stay out, and how many rows that were."""
-    open_tombstones(worker.connection, lake)
+    if not _is_open(worker):
+        open_tombstones(worker.connection, lake)
     dropped = 0
     kept = []
     for result in results:
@@ -32,6 +33,14 @@ def withhold(
         kept.append(after)
         dropped += rows
     return kept, dropped
+
+
+def _is_open(worker: Worker) -> bool:
+    """Whether the worker knows the tombstones: nobody adds one while a load is at work."""
+    ((tables,),) = worker.connection.execute(
+        "select count(*) from duckdb_tables() where temporary and table_name in ('erased', 'kept')"
+    ).fetchall()
+    return bool(tables == 2)
 
 
 Times = tuple[datetime | None, datetime | None]
@@ -95,6 +104,8 @@ class _Withholding:
     def _stream(self, name: str, stream: StreamResult) -> StreamResult:
         landed = stream.rows_landed
         files: list[StagedFile] = []
+        if stream.future_file is None and not self._is_any_withheld(name, stream.files):
+            return stream
         for file in stream.files:
             rows = f"read_parquet({sql.text(str(file.path))}, hive_partitioning = false)"
             conditions = withheld(STREAMS[name], rows=rows)
@@ -119,6 +130,18 @@ class _Withholding:
             max_event_at=last,
             future_file=future_file,
         )
+
+    def _is_any_withheld(self, name: str, files: Sequence[StagedFile]) -> bool:
+        """Asked of all files at once: nearly always the answer is no."""
+        paths = sql.text_list(str(file.path) for file in files)
+        rows = f"read_parquet({paths}, hive_partitioning = false)"
+        conditions = withheld(STREAMS[name], rows=rows) if files else ()
+        if not conditions:
+            return False
+        ((found,),) = self._connection.execute(
+            f"select exists (select 1 from {rows} where {_any(conditions)})"
+        ).fetchall()
+        return bool(found)
 
     def _times(self, name: str, files: Sequence[StagedFile]) -> Times:
         if not files:
