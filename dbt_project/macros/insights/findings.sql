@@ -69,7 +69,8 @@
                     case when judged.is_met then 1 when not judged.is_met then 2 else 3 end,
                     {{ worst_first('judged') }},
                     judged.sample_size desc,
-                    judged.evidence_start
+                    judged.evidence_start,
+                    judged.detail
             ) as place
         from judged
     ),
