@@ -200,15 +200,10 @@ def _spending() -> Iterator[Row]:
                 input_tokens=tokens_in if is_first else 0,
                 output_tokens=tokens_out if is_first else 0,
             )
-    yield _event(
-        "agent_completed",
-        "pace",
-        "support",
-        start,
-        cost_usd="234",
-        model="gpt-4o",
-        input_tokens=1,
-    )
+    # Nothing is projected from under fourteen days of usage.
+    for at, cost in ((start - timedelta(days=7), "0"), (start, "234")):
+        said: Row = {"cost_usd": cost, "model": "gpt-4o", "input_tokens": 1}
+        yield _event("agent_completed", "pace", "support", at, **said)
 
 
 def _agents() -> Iterator[Row]:
