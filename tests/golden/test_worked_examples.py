@@ -202,8 +202,8 @@ def _spending() -> Iterator[Row]:
             )
     # Nothing is projected from under fourteen days of usage.
     for at, cost in ((start - timedelta(days=7), "0"), (start, "234")):
-        said: Row = {"cost_usd": cost, "model": "gpt-4o", "input_tokens": 1}
-        yield _event("agent_completed", "pace", "support", at, **said)
+        spent: Row = {"cost_usd": cost, "model": "gpt-4o", "input_tokens": 1}
+        yield _event("agent_completed", "pace", "support", at, **spent)
 
 
 def _agents() -> Iterator[Row]:
