@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 from orchestration.ingest.ledger import entry_path, read_entry
@@ -27,7 +28,9 @@ def note_repeat(lake: Path, *, source_name: str, load_id: str, path: str) -> Non
     name = hashlib.sha256(path.encode()).hexdigest()[:32]
     note = lake / _FOLDER / source_name / load_id / name
     note.parent.mkdir(parents=True, exist_ok=True)
-    note.touch()
+    # A note that is there stays as it is: a run with nothing new changes no file.
+    with suppress(FileExistsError):
+        note.touch(exist_ok=False)
 
 
 def count_repeats(lake: Path) -> Counter[str]:

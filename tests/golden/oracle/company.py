@@ -140,6 +140,12 @@ class Forecast:
             return None
         return Fraction(self.current) * 52 / 12
 
+    def by_days(self, month: int) -> Fraction | None:
+        """A seventh of the week for each of the days of a month."""
+        if self.current is None or not self.is_shown:
+            return None
+        return Fraction(self.current) * month / 7
+
     @property
     def change(self) -> Fraction | None:
         if self.current is None or self.previous is None or not self.is_shown:

@@ -1014,17 +1014,17 @@ def _forecast(facts: Facts, question: Question) -> Json:
     return {
         "current_weekly_cost_usd": rounded(found.current, 2),
         "projected_monthly_cost_usd": rounded(found.monthly, 2),
-        "projected_month_by_days_usd": rounded(_by_days(found.current, today), 2),
+        "projected_month_by_days_usd": rounded(
+            found.by_days(_month_days(today - timedelta(days=1))), 2
+        ),
         "week_over_week_change": rounded(found.change, 4),
     }
 
 
-def _by_days(week: Decimal | None, today: date) -> Fraction | None:
-    """A seventh of the week for each day of the month that holds its last day."""
-    last = today - timedelta(days=1)
-    first = last.replace(day=1)
-    days = ((first + timedelta(days=31)).replace(day=1) - first).days
-    return None if week is None else Fraction(week) * days / 7
+def _month_days(day: date) -> int:
+    """How many days the month of a day has."""
+    first = day.replace(day=1)
+    return ((first + timedelta(days=31)).replace(day=1) - first).days
 
 
 def _distribution(facts: Facts, name: str, values: list[Fraction]) -> Json:
