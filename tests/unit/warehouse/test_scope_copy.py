@@ -27,6 +27,8 @@ def _published() -> Iterator[tuple[str, list[str]]]:
         if folders[0] in ("marts", *_SCHEMAS, *_OPEN_FOLDERS):
             document = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
             for model in document["models"]:
+                if model.get("config", {}).get("meta", {}).get("private"):
+                    continue
                 name = model["name"].removeprefix("published_")
                 yield f"{schema}.{name}", [column["name"] for column in model["columns"]]
     for table in HISTORY:
