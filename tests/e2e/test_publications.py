@@ -68,16 +68,22 @@ def test_a_late_message_is_a_restatement_of_every_window_that_holds_it_and_of_no
             " and (scope_kind = 'platform' or scope_id = ?) group by all",
             [tenant],
         ).fetchall()
+        # A budget is of its whole month, so a window of any week of that month shows it.
         outside = mart.execute(
-            "select count(*) from meta.restatements where end_at <= timestamp '2026-02-10 12:00'"
-            " or start_at > timestamp '2026-02-10 12:00'"
+            "select count(*) from meta.restatements where dataset <> 'operations.budgets'"
+            " and (end_at <= timestamp '2026-02-10 12:00' or start_at > timestamp '2026-02-10 12:00')"
         ).fetchone()
+        of_month = mart.execute(
+            "select distinct after_value - before_value from meta.restatements"
+            " where dataset = 'operations.budgets' and metric_key = 'month_spent_usd'"
+        ).fetchall()
     assert {row[4] for row in rows} == {Decimal(1)}
     assert spent == [(Decimal("0.25"),)]
     listed = {kind: sum(row[0] == kind for row in rows) for kind, _ in windows}
     assert listed == dict(windows)
     assert {row[1] for row in rows if row[0] == "tenant"} == {tenant}
     assert outside == (0,)
+    assert of_month == [(Decimal("0.25"),)]
 
 
 def test_readers_can_be_taken_back_and_status_says_so(
