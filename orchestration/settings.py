@@ -26,6 +26,9 @@ DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 # samples and tests reproducible.
 DEVELOPMENT_SALT = "agentmart-development-salt"
 
+DEVELOPMENT, PRODUCTION = "development", "production"
+_ENVIRONMENTS = (DEVELOPMENT, PRODUCTION)
+
 _MAIL_SECURITY = ("starttls", "tls", "none")
 
 PAGERDUTY_URL = "https://events.pagerduty.com/v2/enqueue"
@@ -84,6 +87,8 @@ class Settings:
     """One deployment: its state folder and what the environment says about it."""
 
     home: Path
+    # A production folder is touched by nothing that is not told that it is in production.
+    environment: str = DEVELOPMENT
     time_zone: str = "UTC"
     user_id_salt: str = field(default=DEVELOPMENT_SALT, repr=False)
     threads: int = 4
@@ -123,8 +128,14 @@ class Settings:
                 "Europe/Berlin"
             ) from error
         sender = environ.get("AGENTMART_MAIL_FROM") or "agentmart@localhost"
+        environment = environ.get("AGENTMART_ENVIRONMENT") or DEVELOPMENT
+        if environment not in _ENVIRONMENTS:
+            raise UserError(
+                f"AGENTMART_ENVIRONMENT is {environment!r}; use {' or '.join(_ENVIRONMENTS)}"
+            )
         return cls(
             home=home,
+            environment=environment,
             time_zone=zone,
             user_id_salt=environ.get("AGENTMART_USER_ID_SALT") or DEVELOPMENT_SALT,
             threads=_whole_number(environ, "AGENTMART_THREADS", default=4),
@@ -230,6 +241,19 @@ class Settings:
     @property
     def config(self) -> Path:
         return self.home / "config"
+
+    @property
+    def written_folders(self) -> tuple[Path, ...]:
+        """What is ours in the state folder; landing and config are the user's."""
+        return (
+            self.lake,
+            self.warehouse,
+            self.published,
+            self.reports,
+            self.outbox,
+            self.dagster_home,
+            self.state_file.parent,
+        )
 
 
 def _smtp(environ: Mapping[str, str], *, sender: str) -> SmtpSettings | None:

@@ -59,6 +59,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "ui": ("orchestration.cli.ui", "Open Dagster's web page on this state."),
 }
 
+# These hash user ids, now or in what they start.
+_HASHING = ("run", "quarantine", "retention", "erase", "ui")
+# These touch no state folder.
+_HOMELESS = ("generate", "metrics", "docs")
+
 
 class _LazyGroup(click.Group):
     """A group whose commands are imported when they are called."""
@@ -90,7 +95,18 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
     Example: agentmart run --landing ./extracts --as-of 2026-03-02
     """
-    ctx.obj = Settings.load()
+    settings = Settings.load()
+    ctx.obj = settings
+    asks_for_help = not {"-h", "--help"}.isdisjoint(ctx.args)
+    if ctx.invoked_subcommand not in _HOMELESS and not asks_for_help:
+        from orchestration.state.home import open_home
+
+        open_home(
+            settings,
+            is_hashing=ctx.invoked_subcommand in _HASHING,
+            is_made=False,
+            say=lambda line: click.echo(line, err=True),
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

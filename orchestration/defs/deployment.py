@@ -11,6 +11,7 @@ import dagster as dg
 
 from orchestration.clock import now
 from orchestration.settings import Settings
+from orchestration.state.home import open_home
 from orchestration.state.store import StateStore
 from orchestration.warehouse.build import CurrentRun
 
@@ -37,6 +38,7 @@ class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
     def current_run(self, dagster_run_id: str) -> CurrentRun:
         """The run this step belongs to; all its steps share the as-of time of the first one."""
         settings = self.settings()
+        open_home(settings, is_hashing=True, is_made=True, say=dg.get_dagster_logger().info)
         store = StateStore(settings.state_file)
         as_of = datetime.fromisoformat(self.as_of).astimezone(UTC) if self.as_of else now()
         run_key = self.run_key or dagster_run_id

@@ -35,3 +35,9 @@ create table if not exists audits (
     message text,
     primary key (run_id, check_name)
 );
+
+-- What this state folder says of itself: development or production, and a digest of the salt of its user ids.
+create table if not exists home_marks (
+    mark text primary key,
+    value text not null
+);
