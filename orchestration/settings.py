@@ -29,6 +29,10 @@ DEVELOPMENT_SALT = "agentmart-development-salt"
 DEVELOPMENT, PRODUCTION = "development", "production"
 _ENVIRONMENTS = (DEVELOPMENT, PRODUCTION)
 
+# The engines that the warehouse is built on, by dbt target.
+DEFAULT_TARGET = "duckdb"
+TARGETS = (DEFAULT_TARGET,)
+
 _MAIL_SECURITY = ("starttls", "tls", "none")
 
 PAGERDUTY_URL = "https://events.pagerduty.com/v2/enqueue"
@@ -89,6 +93,8 @@ class Settings:
     home: Path
     # A production folder is touched by nothing that is not told that it is in production.
     environment: str = DEVELOPMENT
+    # Which engine builds; whether there is such a one is asked when it is to build.
+    target: str = DEFAULT_TARGET
     time_zone: str = "UTC"
     user_id_salt: str = field(default=DEVELOPMENT_SALT, repr=False)
     threads: int = 4
@@ -136,6 +142,7 @@ class Settings:
         return cls(
             home=home,
             environment=environment,
+            target=environ.get("AGENTMART_DBT_TARGET") or DEFAULT_TARGET,
             time_zone=zone,
             user_id_salt=environ.get("AGENTMART_USER_ID_SALT") or DEVELOPMENT_SALT,
             threads=_whole_number(environ, "AGENTMART_THREADS", default=4),
@@ -153,6 +160,7 @@ class Settings:
     def export_to_children(self) -> None:
         """Let the processes that this one starts work on the same deployment."""
         os.environ["AGENTMART_HOME"] = str(self.home)
+        os.environ["AGENTMART_DBT_TARGET"] = self.target
         os.environ["DAGSTER_HOME"] = str(self.dagster_home)
 
     @contextmanager
@@ -161,22 +169,24 @@ class Settings:
 
         The profile's path is the same text for every deployment, relative to the warehouse folder, which is
         the working folder meanwhile: dbt parses the whole project again (10 s) when a value that its
-        profile reads differs from that of its parse cache.
+        profile reads differs from that of its parse cache. For the same reason a target is an argument of
+        the build alone, and of none on the default engine.
         """
         changed = {
             "AGENTMART_HOME": str(self.home),
             "AGENTMART_WAREHOUSE": self.warehouse_file.name,
         }
-        before = {name: os.environ.get(name) for name in changed}
+        before = {name: os.environ.get(name) for name in (*changed, "AGENTMART_DBT_TARGET")}
         self.warehouse.mkdir(parents=True, exist_ok=True)
         os.environ.update(changed)
+        os.environ.pop("AGENTMART_DBT_TARGET", None)
         try:
             with chdir(self.warehouse):
                 yield dict(os.environ)
         finally:
             for name, value in before.items():
                 if value is None:
-                    del os.environ[name]
+                    os.environ.pop(name, None)
                 else:
                     os.environ[name] = value
 

@@ -16,7 +16,7 @@ from orchestration.alerting.decide import Alert, Watch
 from orchestration.alerting.rules import Override
 from orchestration.reporting.rounding import half_up
 from orchestration.settings import Settings
-from orchestration.warehouse.duckdb import open_published
+from orchestration.warehouse.publishing import open_published
 
 _Row = dict[str, Any]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ import click
 
 from orchestration.clock import now
 from orchestration.errors import RunFailure, UserError
-from orchestration.settings import Settings
+from orchestration.settings import TARGETS, Settings
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, Definitions
@@ -32,17 +33,24 @@ if TYPE_CHECKING:
 )
 @click.option("--as-of", "as_of_text", help="The time the run looks from: date or ISO time.")
 @click.option(
-    "--target", type=click.Choice(["duckdb"]), default="duckdb", help="The engine to build on."
+    "--target",
+    type=click.Choice(TARGETS),
+    help="The engine to build on.  [default: $AGENTMART_DBT_TARGET, else duckdb]",
 )
 @click.pass_obj
-def run(settings: Settings, landing: str | None, as_of_text: str | None, target: str) -> None:
+def run(
+    settings: Settings, landing: str | None, as_of_text: str | None, target: str | None
+) -> None:
     """Ingest, build, audit, publish, then make and send the reports that are due.
 
     Example: agentmart run --landing ./extracts --as-of 2026-03-02T06:00:00Z
     """
     from orchestration.alerting.run import check_default_rules
     from orchestration.reporting.periods import parse_as_of
+    from orchestration.warehouse.engines import engine_of
 
+    settings = replace(settings, target=target or settings.target)
+    engine_of(settings).check(settings)
     check_default_rules(settings)
     place = _checked_landing(landing or settings.default_landing)
     as_of = parse_as_of(as_of_text, time_zone=settings.time_zone) if as_of_text else now()
@@ -53,7 +61,7 @@ def run(settings: Settings, landing: str | None, as_of_text: str | None, target:
     bad_files = outcome.listed("ingest", "failed_files")
     bad_addresses = outcome.listed("reports", "invalid_addresses")
     bad_scopes = outcome.listed("notifications", "problems")
-    given = {"--landing": landing, "--as-of": as_of_text}
+    given = {"--landing": landing, "--as-of": as_of_text, "--target": target}
     words = [word for name, value in given.items() if value for word in (name, value)]
     _tell(settings, pipeline, outcome, rerun=["run", *words])
     if outcome.status == "failed":

@@ -34,7 +34,7 @@ def sql(settings: Settings, query: str | None, form: str, out: Path | None) -> N
 
     Example: agentmart sql "select agent_name, cost_usd from usage.usage_by_agent limit 5"
     """
-    from orchestration.warehouse.duckdb import open_published
+    from orchestration.warehouse.publishing import open_published
 
     with open_published(settings) as connection:
         if query is not None:

@@ -88,7 +88,7 @@ def _alerts(settings: Settings) -> Iterator[str]:
 
 
 def _marts(settings: Settings) -> Iterator[str]:
-    from orchestration.warehouse.duckdb import open_published
+    from orchestration.warehouse.publishing import open_published
 
     if not settings.published_file.exists():
         return

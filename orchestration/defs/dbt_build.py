@@ -17,7 +17,7 @@ from dbt.cli.main import dbtRunner
 
 from orchestration.disk_space import is_out_of_space, out_of_space
 from orchestration.errors import RunFailure
-from orchestration.settings import DBT_PROJECT_DIR, Settings
+from orchestration.settings import DBT_PROJECT_DIR, DEFAULT_TARGET, Settings
 from orchestration.warehouse.broken_rules import name_broken_rules
 from orchestration.warehouse.manifest import MANIFEST_FILE, read_run_results, write_run_results
 
@@ -45,7 +45,7 @@ def run_dbt_build(
         raise RunFailure(f"Building stopped: {out_of_space(settings.home)}")
     if outcome.exception is not None or outcome.result is None:
         raise RunFailure(f"dbt could not build: {outcome.exception}")
-    results = name_broken_rules(read_run_results(settings.dbt_target), settings.warehouse_file)
+    results = name_broken_rules(read_run_results(settings.dbt_target), settings)
     write_run_results(settings.dbt_target, results)
     return results
 
@@ -64,6 +64,8 @@ def _arguments(settings: Settings, is_full_refresh: bool, select: Sequence[str])
     # A test is run where all that it compares was built now or lies below what was.
     chosen = ["--indirect-selection", "buildable", "--select", *select] if select else []
     places += ["--threads", str(settings.threads)]
+    if settings.target != DEFAULT_TARGET:
+        places += ["--target", settings.target]
     return [*_BUILD, *places, *extent, *chosen]
 
 

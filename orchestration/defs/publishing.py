@@ -1,6 +1,7 @@
 """Publishing: the audited candidate becomes what readers see.
 
-Belongs here: the asset. Does not belong here: how a publication is made (warehouse/build, warehouse/duckdb).
+Belongs here: the asset. Does not belong here: how a publication is made (warehouse/build,
+warehouse/publishing).
 """
 
 from typing import Any
@@ -11,7 +12,7 @@ from orchestration.defs.deployment import Deployment
 from orchestration.defs.ingestion import OWNERS
 from orchestration.defs.transformation import WAREHOUSE_POOL, warehouse_models
 from orchestration.warehouse.build import publish_candidate
-from orchestration.warehouse.lock import exclusive_lock
+from orchestration.warehouse.engines import engine_of
 
 
 @dg.asset(
@@ -27,7 +28,7 @@ def published_database(
 ) -> dg.MaterializeResult[Any]:
     """The read-only database and the same tables as Parquet, swapped in as one."""
     current = deployment.current_run(context.run_id)
-    with exclusive_lock(current.settings.lock_file, on_wait=context.log.info):
+    with engine_of(current.settings).lock(current.settings, on_wait=context.log.info):
         result = publish_candidate(current)
     return dg.MaterializeResult(
         metadata={

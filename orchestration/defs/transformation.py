@@ -16,7 +16,7 @@ from orchestration.defs.deployment import Deployment
 from orchestration.defs.ingestion import OWNERS
 from orchestration.settings import DBT_PROJECT_DIR
 from orchestration.warehouse.build import CurrentRun, finish_build, prepare_build
-from orchestration.warehouse.lock import exclusive_lock
+from orchestration.warehouse.engines import engine_of
 from orchestration.warehouse.manifest import MANIFEST_FILE
 from orchestration.warehouse.plan import BuildPlan
 
@@ -64,7 +64,7 @@ def warehouse_models(
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Build the candidate: every model that is selected, and every data test on them."""
     current = deployment.current_run(context.run_id)
-    with exclusive_lock(current.settings.lock_file, on_wait=context.log.info):
+    with engine_of(current.settings).lock(current.settings, on_wait=context.log.info):
         plan = _plan(context, current)
         context.log.info(f"Building because {plan.reason}.")
         yield from dagster_events(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from orchestration.errors import RunFailure, UserError
-from orchestration.warehouse.duckdb import open_published
+from orchestration.warehouse.publishing import open_published
 
 if TYPE_CHECKING:
     from orchestration.reporting.periods import Window

@@ -42,6 +42,7 @@ from orchestration.retention.records import (
 from orchestration.retention.rewriting import mend_entries, remove_empty, rewrite_files
 from orchestration.retention.search import Words, files_with
 from orchestration.settings import Settings
+from orchestration.warehouse.engines import engine_of
 from orchestration.warehouse.publications import current_id, folder_of, kept_ids
 
 ERASURE, EXPIRY = "erasure", "retention"
@@ -249,12 +250,7 @@ def _forget_derived(settings: Settings, removal: Removal) -> None:
         for path in derived_files_with(settings, removal.searched):
             path.unlink(missing_ok=True)
         forget_reports_without_files(settings)
-    # Rows that were deleted stay in the file's free blocks, and the next build is to be a full one.
-    for path in (
-        settings.warehouse_file,
-        settings.warehouse_file.with_name("agentmart.duckdb.wal"),
-    ):
-        path.unlink(missing_ok=True)
+    engine_of(settings).forget_candidate(settings)
     current = current_id(settings)
     for publication_id in kept_ids(settings):
         if publication_id != current:
@@ -288,6 +284,7 @@ def conclude(settings: Settings) -> LogEntry | None:
     for publication_id in kept_ids(settings):
         if publication_id <= removal.last_publication:
             shutil.rmtree(folder_of(settings, publication_id))
+    engine_of(settings).forget_publications(settings, at_once=True)
     places = places_left(settings, removal)
     entry = LogEntry(
         removal_id=removal.removal_id,

@@ -7,17 +7,17 @@ candidate. Does not belong here: the rules, which are YAML beside each model.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import duckdb
+from orchestration.settings import Settings
+from orchestration.warehouse.engines import engine_of
 
 # The columns that the test's query gives; another test's rows may hold anything, personal data too.
 _COLUMNS = ["broken_rules", "failing_rows", "example_key"]
 _SHOWN = 10
 
 
-def name_broken_rules(run_results: Mapping[str, Any], warehouse_file: Path) -> dict[str, Any]:
+def name_broken_rules(run_results: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
     """The run results, the message of each failed test saying which rules, how often, and where.
 
     dbt itself counts the rows of a failed test and shows none, so its query is run once more.
@@ -26,12 +26,11 @@ def name_broken_rules(run_results: Mapping[str, Any], warehouse_file: Path) -> d
     if not failed:
         return dict(run_results)
     messages = {}
-    with duckdb.connect(str(warehouse_file), read_only=True) as connection:
-        connection.execute("set TimeZone = 'UTC'")
+    with engine_of(settings).asked(settings) as ask:
         for result in failed:
-            found = connection.execute(result["compiled_code"])
-            if [column[0] for column in found.description or []] == _COLUMNS:
-                messages[result["unique_id"]] = _message(sorted(found.fetchall()))
+            found = ask(result["compiled_code"])
+            if found.columns == _COLUMNS:
+                messages[result["unique_id"]] = _message(sorted(found.rows))
     return {
         **run_results,
         "results": [

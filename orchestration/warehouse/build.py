@@ -1,7 +1,8 @@
 """Building and publishing as two steps of a run: what happens before and after dbt.
 
 Belongs here: the order of plan, inputs, audit record and publication for one run. Does not belong here: how
-dbt is called (defs/dbt_build) and how an engine publishes (warehouse/<engine>).
+dbt is called (defs/dbt_build) and how a publication is made
+(warehouse/publishing).
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from orchestration.ingest.ledger import read_entries
 from orchestration.retention.removal import conclude, mend, read_pending
 from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.state.store import Run, StateStore
-from orchestration.warehouse import duckdb as engine
-from orchestration.warehouse.duckdb import PublishResult
 from orchestration.warehouse.manifest import (
     count_results,
     published_tables,
@@ -33,6 +32,7 @@ from orchestration.warehouse.plan import (
     write_run_inputs,
 )
 from orchestration.warehouse.publications import current_id, kept_ids
+from orchestration.warehouse.publishing import PublishResult, publish, read_totals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +146,7 @@ def publish_candidate(current: CurrentRun) -> PublishResult:
     last = store.last_publication()
     publication_id = 1 + max([last.publication_id if last else 0, *kept_ids(settings)])
     is_same_code = last is None or last.code_fingerprint == candidate.code_fingerprint
-    result = engine.publish(
+    result = publish(
         settings,
         publication_id=publication_id,
         tables=published_tables(read_manifest()),
@@ -169,6 +169,6 @@ def publish_candidate(current: CurrentRun) -> PublishResult:
         "bytes": result.size_bytes,
         "restated": result.restated_count,
     }
-    store.add_counts(run.run_id, {"publish": {**figures, **engine.read_totals(settings)}})
+    store.add_counts(run.run_id, {"publish": {**figures, **read_totals(settings)}})
     conclude(settings)
     return result

@@ -15,8 +15,8 @@ import duckdb
 
 from orchestration.errors import RunFailure
 from orchestration.settings import DBT_PROJECT_DIR, Settings
-from orchestration.warehouse.duckdb import open_published
 from orchestration.warehouse.manifest import DBT_EXECUTABLE, MANIFEST_FILE, prepare_manifest
+from orchestration.warehouse.publishing import open_published
 from orchestration.warehouse.sql_text import quoted, text
 
 

@@ -1,271 +1,46 @@
-"""Publishing from the DuckDB warehouse file, and opening what is published.
+"""The embedded engine: the candidate is one DuckDB file of this home, and needs no set-up.
 
-A publication is a folder with ``agentmart.duckdb`` and ``parquet/<schema>/<table>.parquet``.
-``published/agentmart.duckdb`` and ``published/parquet`` go through the one link to the current publication,
-so a reader sees all of it or all of the one before. Views and macros in it name no catalog, so that the file
-works wherever it is opened.
-
-Belongs here: this engine's way to publish and to open. Does not belong here: when to publish
-(warehouse/build), and which publications are kept (warehouse/publications).
+Belongs here: that file. Does not belong here: what is published from it (warehouse/publishing).
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 
-from orchestration.errors import AgentmartError, RunFailure
 from orchestration.settings import Settings
-from orchestration.state.store import Audit, Run
-from orchestration.warehouse.history import HISTORY, write_history
-from orchestration.warehouse.publications import (
-    DATABASE,
-    folder_of,
-    forget_old,
-    kept_ids,
-    make_current,
-)
-from orchestration.warehouse.restatements import WindowTable, note_restatements
-from orchestration.warehouse.sql_text import quoted as _name
-from orchestration.warehouse.sql_text import text as _text
+from orchestration.warehouse.engines import Engine
+from orchestration.warehouse.sql_text import text
 
 
-@dataclass(frozen=True, kw_only=True)
-class PublishedTable:
-    """One table that readers see, with the descriptions that it carries in the database.
+class EmbeddedDuckDB(Engine):
+    """One file, written by one process at a time and read by none meanwhile."""
 
-    ``key`` are the columns that tell its rows apart, as far as a test says so.
-    """
+    def check(self, settings: Settings) -> None:
+        """A file can always be made."""
 
-    schema: str
-    name: str
-    description: str
-    columns: Mapping[str, str] = field(default_factory=dict)
-    key: Sequence[str] = ()
+    def has_candidate(self, settings: Settings) -> bool:
+        return settings.warehouse_file.exists()
 
+    def attach_candidate(
+        self, connection: duckdb.DuckDBPyConnection, settings: Settings, *, name: str
+    ) -> None:
+        connection.execute(f"attach {text(settings.warehouse_file)} as {name} (read_only)")
 
-@dataclass(frozen=True, kw_only=True)
-class PublishResult:
-    """What was published: tables, their rows, and the bytes of database and Parquet."""
+    def forget_candidate(self, settings: Settings) -> None:
+        # Deleted rows stay in the free blocks of a file.
+        for path in (
+            settings.warehouse_file,
+            settings.warehouse_file.with_name(f"{settings.warehouse_file.name}.wal"),
+        ):
+            path.unlink(missing_ok=True)
 
-    folder: Path
-    row_counts: Mapping[str, int]
-    function_count: int
-    restated_count: int
-    size_bytes: int
+    def keep_publication(self, settings: Settings, *, publication_id: int, folder: Path) -> None:
+        """All of it is in the folder."""
 
-
-def publish(
-    settings: Settings,
-    *,
-    publication_id: int,
-    tables: Sequence[PublishedTable],
-    runs: Sequence[Run],
-    audits: Sequence[Audit],
-    cause: str,
-    erased: Sequence[str] = (),
-) -> PublishResult:
-    """Copy the audited candidate into a new publication and make it current.
-
-    ``cause`` says why figures that were published before may differ now: data or code. ``erased`` are names
-    that the history of figures must not go on with.
-
-    The caller holds the warehouse lock. Until the last step, which renames one link, readers see the
-    publication before; a failure at any point leaves it in place.
-
-    Raises:
-        RunFailure: a table function does not work on the published tables.
-    """
-    folder = folder_of(settings, publication_id)
-    unfinished = folder.with_name(f".{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    row_counts: dict[str, int] = {}
-    with duckdb.connect(str(unfinished / DATABASE)) as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        connection.execute(f"set threads = {settings.threads}")
-        connection.execute(f"attach {_text(settings.warehouse_file)} as candidate (read_only)")
-        for schema in sorted({table.schema for table in tables} | {"meta"}):
-            connection.execute(f"create schema if not exists {_name(schema)}")
-        for table in tables:
-            qualified = f"{_name(table.schema)}.{_name(table.name)}"
-            connection.execute(f"create table {qualified} as from candidate.{qualified}")
-            row_counts[f"{table.schema}.{table.name}"] = _count(connection, qualified)
-        connection.execute("detach candidate")
-        write_history(connection, runs=runs, audits=audits)
-        restated_count = _restate(settings, connection, tables, publication_id, cause)
-        _forget_restatements(connection, erased)
-        history = [
-            PublishedTable(
-                schema="meta",
-                name=table.name,
-                description=table.description,
-                columns=table.descriptions,
-            )
-            for table in HISTORY
-        ]
-        for table in (*tables, *history):
-            _write_parquet(connection, table, unfinished / "parquet")
-        function_count = _create_functions(connection)
-        comment(connection, (*tables, *history))
-        connection.execute("checkpoint")
-    size_bytes = _make_durable(unfinished)
-    unfinished.replace(folder)
-    make_current(settings, folder)
-    forget_old(settings)
-    return PublishResult(
-        folder=folder,
-        row_counts=row_counts,
-        function_count=function_count,
-        restated_count=restated_count,
-        size_bytes=size_bytes,
-    )
+    def forget_publications(self, settings: Settings, *, at_once: bool) -> None:
+        """They went with their folders."""
 
 
-def read_totals(settings: Settings) -> dict[str, int]:
-    """What the current publication says of the rows behind it: duplicates, superseded states, insights."""
-    with open_published(settings) as connection:
-        row = connection.execute(
-            "select coalesce(sum(duplicate_rows), 0), coalesce(sum(superseded_rows), 0),"
-            " (select count(*) from insights.insights where state = 'open')"
-            " from operations.data_quality"
-        ).fetchone()
-    duplicates, superseded, insights = row or (0, 0, 0)
-    return {
-        "duplicates": int(duplicates),
-        "superseded": int(superseded),
-        "insights": int(insights),
-    }
-
-
-def open_published(settings: Settings) -> duckdb.DuckDBPyConnection:
-    """A read-only connection to the current publication, its session in UTC.
-
-    Raises:
-        AgentmartError: nothing is published yet.
-    """
-    if not settings.published_file.exists():
-        raise AgentmartError(
-            f"Nothing is published under {settings.published} yet; run `agentmart run` first"
-        )
-    connection = duckdb.connect(str(settings.published_file.resolve()), read_only=True)
-    connection.execute("set TimeZone = 'UTC'")
-    return connection
-
-
-def comment(connection: duckdb.DuckDBPyConnection, tables: Sequence[PublishedTable]) -> None:
-    """Give every table, column and table function its description, in one transaction: a commit for each
-    of some 1,200 statements took 2.7 s of an 8 s publication, all of them together 0.3 s."""
-    present = set(
-        connection.execute(
-            "select schema_name, table_name, column_name from duckdb_columns()"
-            " where database_name = current_database()"
-        ).fetchall()
-    )
-    statements = []
-    for table in tables:
-        qualified = f"{_name(table.schema)}.{_name(table.name)}"
-        statements.append(f"comment on table {qualified} is {_text(table.description)}")
-        statements += [
-            f"comment on column {qualified}.{_name(column)} is {_text(description)}"
-            for column, description in table.columns.items()
-            if (table.schema, table.name, column) in present
-        ]
-    statements += [
-        f"comment on macro table {_name(name)} is {_text(f'{description} Call: {name}({parameters})')}"
-        for name, description, parameters in connection.execute(
-            "select function_name, description, parameters from meta.table_functions"
-        ).fetchall()
-    ]
-    connection.execute("begin")
-    connection.execute(";\n".join(statements))
-    connection.execute("commit")
-
-
-def _restate(
-    settings: Settings,
-    connection: duckdb.DuckDBPyConnection,
-    tables: Sequence[PublishedTable],
-    publication_id: int,
-    cause: str,
-) -> int:
-    """Note what differs from the newest publication that is kept, also where readers were taken back to
-    an older one since: its figures were out."""
-    kept = kept_ids(settings)
-    if not kept:
-        return 0
-    return note_restatements(
-        connection,
-        before=folder_of(settings, kept[-1]) / DATABASE,
-        tables=[
-            WindowTable(
-                schema=table.schema,
-                name=table.name,
-                subject=[column for column in table.key if column != "window_key"],
-            )
-            for table in tables
-            if "window_key" in table.key and table.schema != "core"
-        ],
-        publication_id=publication_id,
-        cause=cause,
-    )
-
-
-def _forget_restatements(connection: duckdb.DuckDBPyConnection, erased: Sequence[str]) -> None:
-    for name in erased:
-        connection.execute(
-            f"delete from meta.restatements where scope_id = {_text(name)} "
-            f"or contains(subject, {_text(name)})"
-        )
-
-
-def _write_parquet(
-    connection: duckdb.DuckDBPyConnection, table: PublishedTable, root: Path
-) -> None:
-    folder = root / table.schema
-    folder.mkdir(parents=True, exist_ok=True)
-    qualified = f"{_name(table.schema)}.{_name(table.name)}"
-    target = _text(folder / f"{table.name}.parquet")
-    connection.execute(f"copy {qualified} to {target} (format parquet, compression zstd)")
-
-
-def _create_functions(connection: duckdb.DuckDBPyConnection) -> int:
-    functions = connection.execute(
-        "select function_name, ddl from meta.table_functions order by function_name"
-    ).fetchall()
-    for name, ddl in functions:
-        try:
-            connection.execute(ddl)
-            connection.execute(
-                f"describe from {_name(name)}('platform', date '2000-01-01', date '2000-01-02')"
-            )
-        except duckdb.Error as error:
-            raise RunFailure(
-                f"The table function {name} does not work on the published tables: {error}"
-            ) from error
-    return len(functions)
-
-
-def _make_durable(folder: Path) -> int:
-    """Force every file to disk before the link moves: after a power cut the link must not point to
-    files whose bytes never arrived. Returns their total size in bytes."""
-    size = 0
-    for path in sorted(folder.rglob("*")):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        if path.is_file():
-            size += path.stat().st_size
-    return size
-
-
-def _count(connection: duckdb.DuckDBPyConnection, qualified: str) -> int:
-    row = connection.execute(f"select count(*) from {qualified}").fetchone()
-    return int(row[0]) if row else 0
+ENGINE = EmbeddedDuckDB()

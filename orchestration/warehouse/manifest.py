@@ -19,8 +19,8 @@ from typing import Any
 from orchestration.errors import RunFailure
 from orchestration.settings import DBT_PROJECT_DIR, PROJECT_ROOT, Settings
 from orchestration.state.store import Audit
-from orchestration.warehouse.duckdb import PublishedTable
 from orchestration.warehouse.lock import exclusive_lock
+from orchestration.warehouse.publishing import PublishedTable
 
 MANIFEST_FILE = DBT_PROJECT_DIR / "target" / "manifest.json"
 DBT_EXECUTABLE = str(Path(sys.executable).with_name("dbt"))

@@ -1,8 +1,8 @@
 """What a build has to do, and the small tables that tell dbt so.
 
 Belongs here: comparing the ledger and the code with the last publication, and writing the run inputs
-(`raw.run_context`, `raw.files`, `raw.loads`, `raw.lake_files`, `raw.pending_event_dates`, `raw.quarantine`,
-`raw.frozen_days`, `raw.removed_ranges`). Does not belong here: closing the pending dates over changed keys,
+(`raw.run_context`, `raw.files`, `raw.loads`, `raw.lake_files`, `raw.pending_event_dates`, `raw.rebuilt_days`,
+`raw.quarantine`, `raw.frozen_days`, `raw.removed_ranges`). Does not belong here: closing the pending dates over changed keys,
 which is SQL (models/intermediate).
 """
 
@@ -25,8 +25,9 @@ from orchestration.ingest.listing import lake_files
 from orchestration.ingest.quarantine import Holding, holdings
 from orchestration.ingest.repeats import count_repeats
 from orchestration.ingest.tombstones import frozen_file, ranges_file
-from orchestration.settings import Settings
+from orchestration.settings import DEFAULT_TARGET, Settings
 from orchestration.state.store import Publication
+from orchestration.warehouse.engines import engine_of
 from orchestration.warehouse.sql_text import text as _text
 
 # Stands for the code of a file of which only some models were rebuilt in full: the next build of all is full.
@@ -78,7 +79,8 @@ _REMOVED_RANGES = {
 
 @dataclass(frozen=True, kw_only=True)
 class BuildPlan:
-    """What to build and why. ``reason`` is one line for people."""
+    """What to build and why. ``reason`` is one line for people; ``days`` are made again though no load
+    touched them."""
 
     reason: str
     is_nothing: bool
@@ -86,6 +88,7 @@ class BuildPlan:
     code_fingerprint: str
     load_ids: frozenset[str]
     pending_load_ids: frozenset[str]
+    days: DayRange | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,10 +110,11 @@ def plan_build(
     code_fingerprint: str,
     built_by: str | None,
     is_rolled_back: bool,
+    days: DayRange | None = None,
 ) -> BuildPlan:
-    """Compare what is loaded with what is published.
+    """Compare what is loaded with what is published; ``days`` are built again whatever was published.
 
-    ``built_by`` is the fingerprint of the code that made the warehouse file, None when there is none;
+    ``built_by`` is the fingerprint of the code that made the candidate, None when there is none;
     ``is_rolled_back`` says that readers see an older publication than ``last``.
     """
     load_ids = frozenset(entry.load_id for entry in entries)
@@ -120,7 +124,7 @@ def plan_build(
     if last is None:
         reason = "nothing is published yet"
     elif built_by is None:
-        reason = "the warehouse file is missing"
+        reason = "there is no warehouse of this engine yet"
     elif {last.code_fingerprint, built_by} != {code_fingerprint}:
         reason = "the models or the reference data changed"
     elif published - load_ids:
@@ -128,7 +132,10 @@ def plan_build(
         reason = "loads that were published are gone"
     else:
         is_full_refresh = False
-        if pending:
+        if days is not None:
+            reason = f"the event days {days} are to be built again"
+            reason += f", and {len(pending)} new loads" if pending else ""
+        elif pending:
             reason = f"{len(pending)} new loads"
         elif last.as_of != as_of:
             reason = "the as-of time moved"
@@ -152,6 +159,7 @@ def plan_build(
         code_fingerprint=code_fingerprint,
         load_ids=load_ids,
         pending_load_ids=load_ids if is_full_refresh else pending,
+        days=days,
     )
 
 
@@ -312,6 +320,12 @@ def write_run_inputs(
         )
         _write(
             connection,
+            settings.run_inputs / "rebuilt_days.parquet",
+            [{"event_date": str(day)} for day in (plan.days.days() if plan.days else ())],
+            {"event_date": "date"},
+        )
+        _write(
+            connection,
             settings.run_inputs / "quarantine.parquet",
             [row for held in holdings(entries) for row in _quarantine_rows(held)],
             {
@@ -374,15 +388,19 @@ def _quarantine_rows(held: Holding) -> Iterator[Mapping[str, object]]:
 
 
 def built_by(settings: Settings) -> str | None:
-    """The fingerprint of the code that made the warehouse file; None when there is no file.
+    """The fingerprint of the code that made the candidate; None when there is none of this engine.
 
     After a build with changed code failed its audit and the change was taken back, this is what tells that
-    the file is not what the last publication says.
+    it is not what the last publication says.
     """
     path = settings.run_inputs / "candidate.json"
-    if not settings.warehouse_file.exists() or not path.exists():
+    if not path.exists():
         return None
-    return str(json.loads(path.read_text(encoding="utf-8"))["code_fingerprint"])
+    content = json.loads(path.read_text(encoding="utf-8"))
+    # What another engine built last says nothing of what this one has.
+    if content.get("target", DEFAULT_TARGET) != settings.target:
+        return None
+    return str(content["code_fingerprint"]) if engine_of(settings).has_candidate(settings) else None
 
 
 def read_candidate(settings: Settings, *, run_id: int) -> Candidate:
@@ -412,6 +430,7 @@ def _write_candidate(settings: Settings, candidate: Candidate) -> None:
     path = settings.run_inputs / "candidate.json"
     unfinished = path.with_suffix(".json.tmp")
     content = {
+        "target": settings.target,
         "run_id": candidate.run_id,
         "code_fingerprint": candidate.code_fingerprint,
         "is_complete": candidate.is_complete,

@@ -4,7 +4,7 @@ A publication is a folder ``published/versions/<publication id>/``; ``published/
 that readers see, and everything readers open goes through that one link.
 
 Belongs here: finding, switching and forgetting publications. Does not belong here: making one
-(warehouse/duckdb), and when one is made (warehouse/build).
+(warehouse/publishing), and when one is made (warehouse/build).
 """
 
 from __future__ import annotations

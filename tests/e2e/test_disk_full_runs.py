@@ -14,7 +14,7 @@ import pytest
 
 from orchestration.disk_space import is_out_of_space
 from orchestration.settings import Settings
-from orchestration.warehouse import duckdb as engine
+from orchestration.warehouse import publishing
 from orchestration.warehouse.manifest import published_tables as tables_to_publish
 from orchestration.warehouse.manifest import read_manifest
 from tests.e2e.conftest import AS_OF, DeploymentUnderTest
@@ -58,11 +58,13 @@ def test_a_publication_onto_a_full_disk_leaves_the_one_before(
     current = (settings.published / "current").readlink()
     tables = tables_to_publish(read_manifest())
     with files_up_to(1_000_000), pytest.raises(duckdb.Error) as failure:
-        engine.publish(settings, publication_id=2, tables=tables, runs=[], audits=[], cause="data")
+        publishing.publish(
+            settings, publication_id=2, tables=tables, runs=[], audits=[], cause="data"
+        )
     assert is_out_of_space(failure.value, home=settings.home)
     assert (settings.published / "current").readlink() == current
     assert published_tables(settings.home) == before
-    engine.publish(settings, publication_id=2, tables=tables, runs=[], audits=[], cause="data")
+    publishing.publish(settings, publication_id=2, tables=tables, runs=[], audits=[], cause="data")
     assert (settings.published / "current").readlink() != current
     assert published_tables(settings.home) == before
 

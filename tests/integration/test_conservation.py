@@ -157,7 +157,7 @@ def failed_checks(built: Built, settings: Settings) -> dict[str, str]:
             ((rows,),) = connection.execute(f"select count(*) from ({query})").fetchall()
             if rows:
                 failed.append({**by_name[name], "status": "fail"})
-    worded = name_broken_rules({"results": failed}, settings.warehouse_file)["results"]
+    worded = name_broken_rules({"results": failed}, settings)["results"]
     return {one["unique_id"].split(".")[2]: str(one["message"]) for one in worded}
 
 

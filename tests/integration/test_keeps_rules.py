@@ -16,7 +16,7 @@ import yaml
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
-from orchestration.settings import DBT_PROJECT_DIR
+from orchestration.settings import DBT_PROJECT_DIR, Settings
 from orchestration.warehouse.broken_rules import name_broken_rules
 
 _AGENTS = "agent_key\na1\na2\n"
@@ -80,8 +80,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Mapping[st
             },
         },
     )
-    warehouse = project / "rules.duckdb"
-    target = {"type": "duckdb", "path": str(warehouse), "threads": 1}
+    settings = Settings(home=project)
+    settings.warehouse.mkdir()
+    target = {"type": "duckdb", "path": str(settings.warehouse_file), "threads": 1}
     _write(project / "profiles.yml", {"rules": {"target": "duckdb", "outputs": {"duckdb": target}}})
     arguments = ["--project-dir", str(project), "--profiles-dir", str(project)]
     outcome = dbtRunner().invoke(
@@ -92,7 +93,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Mapping[st
     raw = json.loads((project / "target/run_results.json").read_text(encoding="utf-8"))
     return {
         result["unique_id"].split(".")[2]: result
-        for result in name_broken_rules(raw, warehouse)["results"]
+        for result in name_broken_rules(raw, settings)["results"]
     }
 
 
