@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dagster import DagsterInstance, Definitions
 
     from orchestration.state.store import Run, StateStore
+    from orchestration.warehouse.days import DayRange
 
 
 @click.command()
@@ -37,16 +38,33 @@ if TYPE_CHECKING:
     type=click.Choice(TARGETS),
     help="The engine to build on.  [default: $AGENTMART_DBT_TARGET, else duckdb]",
 )
+@click.option(
+    "--from",
+    "first_day",
+    metavar="DATE",
+    help="Build the event days from this one again (UTC), and all that is made of them.",
+)
+@click.option(
+    "--to", "end_day", metavar="DATE", help="The day after the last of them: it is not built again."
+)
 @click.pass_obj
 def run(
-    settings: Settings, landing: str | None, as_of_text: str | None, target: str | None
+    settings: Settings,
+    landing: str | None,
+    as_of_text: str | None,
+    target: str | None,
+    first_day: str | None,
+    end_day: str | None,
 ) -> None:
     """Ingest, build, audit, publish, then make and send the reports that are due.
 
-    Example: agentmart run --landing ./extracts --as-of 2026-03-02T06:00:00Z
+    \b
+    Examples: agentmart run --landing ./extracts --as-of 2026-03-02T06:00:00Z
+              agentmart run --from 2026-02-01 --to 2026-02-08
     """
     from orchestration.alerting.run import check_default_rules
     from orchestration.reporting.periods import parse_as_of
+    from orchestration.warehouse.days import parse_days
     from orchestration.warehouse.engines import engine_of
 
     settings = replace(settings, target=target or settings.target)
@@ -54,14 +72,21 @@ def run(
     check_default_rules(settings)
     place = _checked_landing(landing or settings.default_landing)
     as_of = parse_as_of(as_of_text, time_zone=settings.time_zone) if as_of_text else now()
+    days = parse_days(first=first_day, end=end_day, as_of=as_of)
     started = time.perf_counter()
-    pipeline = _Pipeline(settings, place, as_of)
+    pipeline = _Pipeline(settings, place, as_of, days)
     outcome = pipeline.execute()
     _print_summary(settings, outcome, seconds=time.perf_counter() - started)
     bad_files = outcome.listed("ingest", "failed_files")
     bad_addresses = outcome.listed("reports", "invalid_addresses")
     bad_scopes = outcome.listed("notifications", "problems")
-    given = {"--landing": landing, "--as-of": as_of_text, "--target": target}
+    given = {
+        "--landing": landing,
+        "--as-of": as_of_text,
+        "--target": target,
+        "--from": first_day,
+        "--to": end_day,
+    }
     words = [word for name, value in given.items() if value for word in (name, value)]
     _tell(settings, pipeline, outcome, rerun=["run", *words])
     if outcome.status == "failed":
@@ -129,10 +154,13 @@ def _tell(settings: Settings, pipeline: _Pipeline, outcome: Run, *, rerun: list[
 class _Pipeline:
     """One run of ours: a Dagster run that loads, then one that builds, publishes and sends."""
 
-    def __init__(self, settings: Settings, landing: str, as_of: datetime) -> None:
+    def __init__(
+        self, settings: Settings, landing: str, as_of: datetime, days: DayRange | None
+    ) -> None:
         self._settings = settings
         self._landing = landing
         self._as_of = as_of
+        self._days = days
         # Names this run in the state store; it appears in nothing that is published.
         self.run_key = uuid.uuid4().hex
         # The step that the run died in.
@@ -154,7 +182,8 @@ class _Pipeline:
         with open_instance(self._settings) as instance:
             with _Step("ingest"), shown_load():
                 self._job(defs, instance, "ingestion_job", store, our_run.run_id)
-            if plan_of(current).is_nothing:
+            self._check_days(store, our_run.run_id)
+            if plan_of(current, days=self._days).is_nothing:
                 with _Step("deliver"), shown_reports():
                     self._job(defs, instance, "delivery_job", store, our_run.run_id)
                 if store.run(our_run.run_id).status == "running":
@@ -163,6 +192,17 @@ class _Pipeline:
                 with _Step("build, audit, publish, report, deliver"), shown_reports():
                     self._job(defs, instance, "warehouse_job", store, our_run.run_id)
         return store.run(our_run.run_id)
+
+    def _check_days(self, store: StateStore, run_id: int) -> None:
+        """Only what is loaded now tells which days there are."""
+        from orchestration.ingest.ledger import read_entries
+        from orchestration.warehouse.days import check_days
+
+        try:
+            check_days(self._days, entries=read_entries(self._settings.lake))
+        except UserError as error:
+            store.finish_run(run_id, status="failed", failure=str(error))
+            raise
 
     def _job(
         self,
@@ -186,6 +226,8 @@ class _Pipeline:
                             "landing": self._landing,
                             "command": "agentmart run",
                             "run_key": self.run_key,
+                            "first_day": str(self._days.first) if self._days else "",
+                            "end_day": str(self._days.end) if self._days else "",
                         }
                     }
                 },

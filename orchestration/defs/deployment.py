@@ -14,6 +14,7 @@ from orchestration.settings import Settings
 from orchestration.state.home import open_home
 from orchestration.state.store import StateStore
 from orchestration.warehouse.build import CurrentRun
+from orchestration.warehouse.days import DayRange, parse_days
 
 
 class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -22,18 +23,24 @@ class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
     ``as_of`` (ISO 8601) and ``landing`` (a folder or a URL) override the clock and the default landing
     folder.
     ``run_key`` joins several Dagster runs into one run of ours, as `agentmart run` does.
+    ``first_day`` and ``end_day`` (dates, half-open) are event days to build again.
     """
 
     as_of: str = ""
     landing: str = ""
     command: str = "dagster"
     run_key: str = ""
+    first_day: str = ""
+    end_day: str = ""
 
     def settings(self) -> Settings:
         return Settings.load()
 
     def landing_place(self) -> str:
         return self.landing or self.settings().default_landing
+
+    def days(self, *, as_of: datetime) -> DayRange | None:
+        return parse_days(first=self.first_day or None, end=self.end_day or None, as_of=as_of)
 
     def current_run(self, dagster_run_id: str) -> CurrentRun:
         """The run this step belongs to; all its steps share the as-of time of the first one."""

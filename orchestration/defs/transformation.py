@@ -16,6 +16,7 @@ from orchestration.defs.deployment import Deployment
 from orchestration.defs.ingestion import OWNERS
 from orchestration.settings import DBT_PROJECT_DIR
 from orchestration.warehouse.build import CurrentRun, finish_build, prepare_build
+from orchestration.warehouse.days import DayRange
 from orchestration.warehouse.engines import engine_of
 from orchestration.warehouse.manifest import MANIFEST_FILE
 from orchestration.warehouse.plan import BuildPlan
@@ -65,7 +66,7 @@ def warehouse_models(
     """Build the candidate: every model that is selected, and every data test on them."""
     current = deployment.current_run(context.run_id)
     with engine_of(current.settings).lock(current.settings, on_wait=context.log.info):
-        plan = _plan(context, current)
+        plan = _plan(context, current, deployment.days(as_of=current.run.as_of))
         context.log.info(f"Building because {plan.reason}.")
         yield from dagster_events(
             context,
@@ -90,7 +91,9 @@ HEALTH_MODELS = dg.AssetSelection.keys(
 _HEALTH_STREAMS = frozenset({"health_samples", "incidents"})
 
 
-def _plan(context: dg.AssetExecutionContext, current: CurrentRun) -> BuildPlan:
+def _plan(
+    context: dg.AssetExecutionContext, current: CurrentRun, days: DayRange | None
+) -> BuildPlan:
     """What to build of what is selected; a selection without the facts is a refresh of health alone."""
     selected = context.selected_asset_keys
     has_facts = dg.AssetKey(["core", "fct_invocations"]) in selected
@@ -98,6 +101,7 @@ def _plan(context: dg.AssetExecutionContext, current: CurrentRun) -> BuildPlan:
         current,
         is_complete=selected == warehouse_models.keys,
         only_streams=None if has_facts else _HEALTH_STREAMS,
+        days=days,
     )
 
 

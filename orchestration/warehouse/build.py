@@ -16,6 +16,7 @@ from orchestration.ingest.ledger import read_entries
 from orchestration.retention.removal import conclude, mend, read_pending
 from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.state.store import Run, StateStore
+from orchestration.warehouse.days import DayRange
 from orchestration.warehouse.manifest import (
     count_results,
     published_tables,
@@ -47,8 +48,8 @@ class CurrentRun:
 _REFUSED = ("fail", "error", "runtime error")
 
 
-def plan_of(current: CurrentRun) -> BuildPlan:
-    """What this run has to build."""
+def plan_of(current: CurrentRun, *, days: DayRange | None = None) -> BuildPlan:
+    """What this run has to build; ``days`` whatever was published of them."""
     return plan_build(
         entries=read_entries(current.settings.lake),
         last=current.store.last_publication(),
@@ -57,6 +58,7 @@ def plan_of(current: CurrentRun) -> BuildPlan:
         # A removal that is not mended yet takes rows out of any fact.
         built_by=None if _is_unmended(current.settings) else built_by(current.settings),
         is_rolled_back=is_rolled_back(current.settings, current.store),
+        days=days,
     )
 
 
@@ -81,7 +83,11 @@ def is_rolled_back(settings: Settings, store: StateStore) -> bool:
 
 
 def prepare_build(
-    current: CurrentRun, *, is_complete: bool, only_streams: frozenset[str] | None = None
+    current: CurrentRun,
+    *,
+    is_complete: bool,
+    only_streams: frozenset[str] | None = None,
+    days: DayRange | None = None,
 ) -> BuildPlan:
     """Plan this run's build and write the inputs that dbt reads. The caller holds the lock.
 
@@ -91,7 +97,7 @@ def prepare_build(
         RunFailure: the build is of ``only_streams`` and there is no publication that it could add to.
     """
     mend(current.settings)
-    plan = plan_of(current)
+    plan = plan_of(current, days=days)
     if only_streams is not None and plan.is_full_refresh:
         raise RunFailure(
             f"{', '.join(sorted(only_streams))} cannot be built alone: {plan.reason}; "

@@ -2,8 +2,8 @@
 
 Belongs here: comparing the ledger and the code with the last publication, and writing the run inputs
 (`raw.run_context`, `raw.files`, `raw.loads`, `raw.lake_files`, `raw.pending_event_dates`, `raw.rebuilt_days`,
-`raw.quarantine`, `raw.frozen_days`, `raw.removed_ranges`). Does not belong here: closing the pending dates over changed keys,
-which is SQL (models/intermediate).
+`raw.quarantine`, `raw.frozen_days`, `raw.removed_ranges`). Does not belong here: closing the pending dates
+over changed keys, which is SQL (models/intermediate).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from orchestration.ingest.repeats import count_repeats
 from orchestration.ingest.tombstones import frozen_file, ranges_file
 from orchestration.settings import DEFAULT_TARGET, Settings
 from orchestration.state.store import Publication
+from orchestration.warehouse.days import DayRange
 from orchestration.warehouse.engines import engine_of
 from orchestration.warehouse.sql_text import text as _text
 

@@ -13,6 +13,7 @@ from orchestration.ingest.ledger import LedgerEntry, write_entry
 from orchestration.ingest.repeats import note_repeat
 from orchestration.settings import Settings
 from orchestration.state.store import Publication
+from orchestration.warehouse.days import DayRange
 from orchestration.warehouse.plan import (
     BuildPlan,
     built_by,
@@ -25,6 +26,7 @@ from tests.support.ledger import ledger_entry
 
 AS_OF = datetime(2026, 3, 2, 6, tzinfo=UTC)
 LATER = datetime(2026, 3, 2, 7, tzinfo=UTC)
+DAYS = DayRange(first=date(2026, 2, 1), end=date(2026, 2, 3))
 ONE, TWO, THREE = ledger_entry("one"), ledger_entry("two"), ledger_entry("three")
 
 
@@ -47,6 +49,7 @@ def _plan(
     code: str = "code",
     made_by: str | None = "code",
     is_rolled_back: bool = False,
+    days: DayRange | None = None,
 ) -> BuildPlan:
     return plan_build(
         entries=entries,
@@ -55,7 +58,12 @@ def _plan(
         code_fingerprint=code,
         built_by=made_by,
         is_rolled_back=is_rolled_back,
+        days=days,
     )
+
+
+def _plan_days(*entries: LedgerEntry) -> BuildPlan:
+    return _plan(entries, _published(), days=DAYS)
 
 
 def test_readers_that_were_taken_back_get_a_new_publication_though_nothing_is_new() -> None:
@@ -69,6 +77,15 @@ def test_nothing_is_to_be_done_for_the_same_loads_time_and_code() -> None:
     plan = _plan([ONE, TWO], _published())
     assert plan.is_nothing
     assert not plan.pending_load_ids
+
+
+def test_days_that_are_asked_for_are_built_again_though_nothing_is_new() -> None:
+    plan = _plan_days(ONE, TWO)
+    assert not plan.is_nothing
+    assert not plan.is_full_refresh
+    assert not plan.pending_load_ids
+    assert plan.reason == "the event days 2026-02-01 up to 2026-02-03 are to be built again"
+    assert _plan_days(ONE, TWO, THREE).reason.endswith(", and 1 new loads")
 
 
 def test_new_loads_are_pending_and_only_they() -> None:
@@ -139,7 +156,7 @@ def test_run_inputs_list_loads_files_pending_dates_and_rejected_rows(tmp_path: P
     write_run_inputs(
         settings,
         entries=entries,
-        plan=_plan(entries, _published()),
+        plan=_plan(entries, _published(), days=DAYS),
         run_id=7,
         as_of=AS_OF,
         is_complete=True,
@@ -162,6 +179,7 @@ def test_run_inputs_list_loads_files_pending_dates_and_rejected_rows(tmp_path: P
             ("charges", date(2026, 2, 27)),
             ("charges", date(2026, 3, 1)),
         ]
+        assert rows("rebuilt_days", "*") == [(date(2026, 2, 1),), (date(2026, 2, 2),)]
         assert len(rows("lake_files", "path")) == 4
         assert rows("quarantine", "load_id, stream_name, reason_code, row_count") == [
             ("three", "charges", "missing_required", 3)

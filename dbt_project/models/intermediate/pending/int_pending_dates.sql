@@ -38,6 +38,26 @@ with recursive pending_loads as (
 
 {{ changes_of('agent', ref('stg_agents__copies')) }},
 
+-- Days that somebody asked to be made again although no row of them changed. No key is to be closed
+-- then, only what reads a fact of such a day from another day.
+rebuilt_days as (
+    select event_date
+    from {{ ref('stg_rebuilt_days') }}
+    where {{ is_increment }}
+),
+
+-- An answer holds figures of its model calls, which may lie on another day.
+answers_of_rebuilt_calls as (
+    select distinct answers.event_date
+    from {{ ref('stg_llm_calls__copies') }} as calls
+    inner join rebuilt_days on calls.event_date = rebuilt_days.event_date
+    inner join {{ ref('stg_agent_events__copies') }} as answers
+        on
+            calls.source_name = answers.source_name
+            and calls.invocation_id = answers.invocation_id
+    where answers.event_type in {{ answer_types }}
+),
+
 -- A new agent row changes the agent's type and publisher from its updated_at on. Where no published
 -- row is older, it also changes what holds before the first row, which is all of the past.
 agent_spans as (
@@ -273,6 +293,30 @@ timed_answers as (
     where
         events_of_changed_agents.event_type in {{ answer_types }}
         and events_of_changed_agents.is_affected
+    union all
+    select
+        copies.source_name,
+        copies.event_date,
+        copies.event_at,
+        copies.duration_ms
+    from {{ ref('stg_agent_events__copies') }} as copies
+    inner join rebuilt_days on copies.event_date = rebuilt_days.event_date
+    where copies.event_type in {{ answer_types }}
+),
+
+gauge_samples as (
+    select
+        instance_sample_changes.source_name,
+        instance_sample_changes.event_date,
+        instance_sample_changes.event_at
+    from instance_sample_changes
+    union all
+    select
+        copies.source_name,
+        copies.event_date,
+        copies.event_at
+    from {{ ref('stg_instance_samples__copies') }} as copies
+    inner join rebuilt_days on copies.event_date = rebuilt_days.event_date
 ),
 
 -- Days on which the load of an agent type may read differently: a gauge sample speaks for the
@@ -284,7 +328,7 @@ load_spans as (
         cast({{ timestamp_add_seconds(
             'samples.event_at', setting('load_sample_max_age_seconds')
         ) }} as date) as last_date
-    from instance_sample_changes as samples
+    from gauge_samples as samples
     union
     select
         timed_answers.source_name,
@@ -331,6 +375,12 @@ feedback_dates_by_load as (
             and feedback_load_dates.load_date between load_spans.first_date and load_spans.last_date
 ),
 
+ratings_of_rebuilt_answers as (
+    select distinct feedback_load_dates.event_date
+    from feedback_load_dates
+    inner join rebuilt_days on feedback_load_dates.load_date = rebuilt_days.event_date
+),
+
 event_dates as (
     select agent_event_changes.event_date
     from agent_event_changes
@@ -346,6 +396,7 @@ event_dates as (
     ('fct_install_events', 'event_dates', none),
     ('fct_invocations', 'event_dates', none),
     ('fct_invocations', 'linked_events', 'event_type in ' ~ answer_types),
+    ('fct_invocations', 'answers_of_rebuilt_calls', none),
     ('fct_llm_calls', 'event_dates', none),
     ('fct_llm_calls', 'linked_events', 'event_type in ' ~ answer_types),
     ('fct_llm_calls', 'llm_call_changes', none),
@@ -355,6 +406,7 @@ event_dates as (
     ('fct_feedback', 'event_dates', none),
     ('fct_feedback', 'linked_events', "event_type = 'user_feedback'"),
     ('fct_feedback', 'feedback_dates_by_load', none),
+    ('fct_feedback', 'ratings_of_rebuilt_answers', none),
     ('fct_audits', 'audit_changes', none),
     ('fct_pii_redactions', 'audit_changes', none),
     ('fct_quality_scores', 'quality_score_changes', none),
@@ -381,6 +433,13 @@ pending as (
         {%- if condition %}
             where {{ condition }}
         {%- endif %}
+        union
+    {%- endfor %}
+    {%- for fact_name in dates_by_fact | map(attribute=0) | unique %}
+        select
+            '{{ fact_name }}' as fact_name,
+            event_date
+        from rebuilt_days
         union
     {%- endfor %}
     {%- for fact_name, stream_name in streams_of_agents %}
