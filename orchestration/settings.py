@@ -17,6 +17,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from orchestration.config_file import NAME as CONFIG_NAME
+from orchestration.config_file import check_variables, read_config_file
 from orchestration.errors import UserError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -114,8 +116,23 @@ class Settings:
 
     @classmethod
     def load(cls) -> Settings:
-        """The settings of this process's own environment."""
-        return cls.from_environment(os.environ)
+        """The settings of this process's own environment, and of the file in its state folder."""
+        return cls.read(os.environ)
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Settings:
+        """Settings from the environment, else from the file that the state folder keeps.
+
+        Raises:
+            UserError: a name is unknown, or a value cannot be used; the message names both and where.
+        """
+        given = {name: value for name, value in environ.items() if value}
+        check_variables(given)
+        file = read_config_file(_home(given) / "config" / CONFIG_NAME)
+        try:
+            return cls.from_environment({**file.variables, **given})
+        except UserError as error:
+            raise UserError(file.names(str(error), besides=given)) from error
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
@@ -124,7 +141,7 @@ class Settings:
         Raises:
             UserError: a variable has a value that cannot be used; the message names it.
         """
-        home = Path(environ.get("AGENTMART_HOME") or "data").resolve()
+        home = _home(environ)
         zone = environ.get("AGENTMART_TIME_ZONE") or "UTC"
         try:
             ZoneInfo(zone)
@@ -264,6 +281,10 @@ class Settings:
             self.dagster_home,
             self.state_file.parent,
         )
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("AGENTMART_HOME") or "data").resolve()
 
 
 def _smtp(environ: Mapping[str, str], *, sender: str) -> SmtpSettings | None:

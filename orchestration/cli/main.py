@@ -51,6 +51,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Show or remove the detail that tenants' terms do not keep.",
     ),
     "erase": ("orchestration.cli.erase", "Show or remove everything of a tenant or user."),
+    "config": (
+        "orchestration.cli.config",
+        "Check the settings, and show which are in force.",
+    ),
     "metrics": ("orchestration.cli.metrics", "Show the metric catalogue."),
     "docs": (
         "orchestration.cli.docs",
@@ -62,7 +66,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 # These hash user ids, now or in what they start.
 _HASHING = ("run", "quarantine", "retention", "erase", "ui")
 # These touch no state folder.
-_HOMELESS = ("generate", "metrics", "docs")
+_HOMELESS = ("generate", "metrics", "docs", "config")
 
 
 class _LazyGroup(click.Group):

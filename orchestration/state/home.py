@@ -15,7 +15,7 @@ from pathlib import Path
 from orchestration.errors import UserError
 from orchestration.settings import DEVELOPMENT_SALT, PRODUCTION, Settings
 from orchestration.state.migrations import upgrade
-from orchestration.state.tables import PrivateTables
+from orchestration.state.tables import VERSION, PrivateTables, version_of
 
 _ENVIRONMENT, _SALT = "environment", "salt"
 # A shorter one could be found by trying.
@@ -68,6 +68,23 @@ def open_home(
         for mark, value in wanted.items():
             if marks.get(mark) != value:
                 home.write(mark, value)
+
+
+def check_home(settings: Settings, *, is_hashing: bool) -> None:
+    """Refuse what ``open_home`` would refuse, and change nothing.
+
+    Raises:
+        UserError: the folder is of another environment or salt, or production has no salt of its own.
+        RunFailure: it is of a newer version.
+    """
+    if is_hashing:
+        _check_salt(settings)
+    if not settings.state_file.exists() or version_of(settings.state_file) < VERSION:
+        return
+    marks = HomeMarks(settings.state_file).read()
+    _check_environment(settings, marks.get(_ENVIRONMENT))
+    if is_hashing:
+        _check_same_salt(settings, marks.get(_SALT))
 
 
 def _check_salt(settings: Settings) -> None:
