@@ -33,7 +33,7 @@ _ENVIRONMENTS = (DEVELOPMENT, PRODUCTION)
 
 # The engines that the warehouse is built on, by dbt target.
 DEFAULT_TARGET = "duckdb"
-TARGETS = (DEFAULT_TARGET,)
+TARGETS = (DEFAULT_TARGET, "ducklake")
 
 _MAIL_SECURITY = ("starttls", "tls", "none")
 
@@ -89,6 +89,28 @@ class ChannelSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DuckLakeSettings:
+    """Where the target ducklake is.
+
+    ``catalog`` is how PostgreSQL is reached, as its own programs take it, without the password: they and
+    DuckDB read that from PGPASSWORD or ~/.pgpass, so it is in no text of ours. ``data_path`` is a folder or
+    an s3:// URL; the keys are those of S3.
+    """
+
+    catalog: str
+    schema: str
+    data_path: str
+    s3_key_id: str | None = field(default=None, repr=False)
+    s3_secret: str | None = field(default=None, repr=False)
+    s3_session_token: str | None = field(default=None, repr=False)
+    s3_region: str | None = None
+
+    @property
+    def is_on_s3(self) -> bool:
+        return self.data_path.startswith("s3://")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """One deployment: its state folder and what the environment says about it."""
 
@@ -97,6 +119,7 @@ class Settings:
     environment: str = DEVELOPMENT
     # Which engine builds; whether there is such a one is asked when it is to build.
     target: str = DEFAULT_TARGET
+    ducklake: DuckLakeSettings | None = None
     time_zone: str = "UTC"
     user_id_salt: str = field(default=DEVELOPMENT_SALT, repr=False)
     threads: int = 4
@@ -160,6 +183,7 @@ class Settings:
             home=home,
             environment=environment,
             target=environ.get("AGENTMART_DBT_TARGET") or DEFAULT_TARGET,
+            ducklake=_ducklake(environ, home=home),
             time_zone=zone,
             user_id_salt=environ.get("AGENTMART_USER_ID_SALT") or DEVELOPMENT_SALT,
             threads=_whole_number(environ, "AGENTMART_THREADS", default=4),
@@ -281,6 +305,34 @@ class Settings:
             self.dagster_home,
             self.state_file.parent,
         )
+
+
+def _ducklake(environ: Mapping[str, str], *, home: Path) -> DuckLakeSettings | None:
+    catalog = environ.get("AGENTMART_DUCKLAKE_CATALOG")
+    if not catalog:
+        return None
+    if re.search(r"\bpassword\s*=|://[^/@]*:[^/@]*@", catalog):
+        raise UserError(
+            "AGENTMART_DUCKLAKE_CATALOG holds a password, which would be shown in messages; leave it out and"
+            " set PGPASSWORD, or use ~/.pgpass"
+        )
+    schema = environ.get("AGENTMART_DUCKLAKE_SCHEMA") or "agentmart"
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", schema):
+        raise UserError(
+            f"AGENTMART_DUCKLAKE_SCHEMA is {schema!r}; use up to 63 small letters, digits and underscores"
+        )
+    data = environ.get("AGENTMART_DUCKLAKE_DATA") or str(home / "warehouse" / "ducklake")
+    if "://" in data and not re.fullmatch(r"s3://[^/]+(/.*)?", data):
+        raise UserError(f"AGENTMART_DUCKLAKE_DATA is {data!r}; use a folder or s3://bucket/prefix")
+    return DuckLakeSettings(
+        catalog=catalog,
+        schema=schema,
+        data_path=f"{data if '://' in data else Path(data).resolve()}".rstrip("/") + "/",
+        s3_key_id=environ.get("AWS_ACCESS_KEY_ID") or None,
+        s3_secret=environ.get("AWS_SECRET_ACCESS_KEY") or None,
+        s3_session_token=environ.get("AWS_SESSION_TOKEN") or None,
+        s3_region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or None,
+    )
 
 
 def _home(environ: Mapping[str, str]) -> Path:

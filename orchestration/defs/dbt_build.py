@@ -19,6 +19,7 @@ from orchestration.disk_space import is_out_of_space, out_of_space
 from orchestration.errors import RunFailure
 from orchestration.settings import DBT_PROJECT_DIR, DEFAULT_TARGET, Settings
 from orchestration.warehouse.broken_rules import name_broken_rules
+from orchestration.warehouse.engines import engine_of
 from orchestration.warehouse.manifest import MANIFEST_FILE, read_run_results, write_run_results
 
 
@@ -63,7 +64,7 @@ def _arguments(settings: Settings, is_full_refresh: bool, select: Sequence[str])
     extent = ["--full-refresh"] if is_full_refresh else _WITHOUT_REFERENCE_DATA
     # A test is run where all that it compares was built now or lies below what was.
     chosen = ["--indirect-selection", "buildable", "--select", *select] if select else []
-    places += ["--threads", str(settings.threads)]
+    places += ["--threads", str(engine_of(settings).build_threads(settings))]
     if settings.target != DEFAULT_TARGET:
         places += ["--target", settings.target]
     return [*_BUILD, *places, *extent, *chosen]

@@ -29,6 +29,7 @@ from orchestration.warehouse.lock import exclusive_lock
 _MODULES = MappingProxyType(
     {
         "duckdb": "orchestration.warehouse.duckdb",
+        "ducklake": "orchestration.warehouse.ducklake",
     }
 )
 
@@ -71,6 +72,10 @@ class Engine(ABC):
     @abstractmethod
     def forget_candidate(self, settings: Settings) -> None:
         """Remove every row of the candidate from every place; the next build is a full one."""
+
+    def build_threads(self, settings: Settings) -> int:
+        """How many models dbt may build at the same time."""
+        return settings.threads
 
     @contextmanager
     def asked(self, settings: Settings) -> Iterator[Ask]:
