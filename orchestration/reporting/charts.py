@@ -80,12 +80,10 @@ def displayable(chart: Chart) -> Chart:
 
 
 def _displayable_point(point: Point) -> Point:
-    return replace(
-        point,
-        label=fonts.displayable(point.label),
-        note=fonts.displayable(point.note),
-        row=fonts.displayable(point.row),
-    )
+    label, note, row = (fonts.displayable(text) for text in (point.label, point.note, point.row))
+    if (label, note, row) == (point.label, point.note, point.row):
+        return point
+    return replace(point, label=label, note=note, row=row)
 
 
 def ticks(top: Number, *, unit: Unit, bottom: Number = 0, most: int = 4) -> tuple[Decimal, ...]:
@@ -422,6 +420,6 @@ def _document(width: float, height: float, parts: Sequence[str], alt: str) -> st
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}"'
         f' width="{width:g}" height="{height:g}" role="img" aria-label="{escape(alt)}"'
-        ' font-family="FiraGO, Noto Sans, sans-serif">'
+        f' font-family="{fonts.FAMILIES[0]}, FiraGO, Noto Sans, sans-serif">'
         f"{''.join(parts)}</svg>"
     )

@@ -6,7 +6,7 @@ Belongs here: the text of a document. Does not belong here: what a document hold
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -14,11 +14,14 @@ Json = Mapping[str, "Json"] | Sequence["Json"] | str | int | bool | Decimal | da
 """What a document may hold. There is no float: a figure is a whole number or a decimal."""
 
 _INDENT = "  "
+_scalar = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def to_json(document: Json) -> str:
     """The document as indented JSON that ends with a newline; the order of keys is kept."""
-    return "".join(_write(document, indent="")) + "\n"
+    parts: list[str] = []
+    _write(document, parts, indent="")
+    return "".join(parts) + "\n"
 
 
 def number_text(value: Decimal) -> str:
@@ -38,23 +41,30 @@ def time_text(moment: date) -> str:
     return moment.isoformat()
 
 
-def _write(value: Json, *, indent: str) -> Iterator[str]:
-    deeper = indent + _INDENT
-    if isinstance(value, Mapping) and value:
-        for position, (key, member) in enumerate(value.items()):
-            yield f"{',' if position else '{'}\n{deeper}{json.dumps(key, ensure_ascii=False)}: "
-            yield from _write(member, indent=deeper)
-        yield f"\n{indent}}}"
-    elif isinstance(value, Sequence) and not isinstance(value, str) and value:
-        for position, member in enumerate(value):
-            yield f"{',' if position else '['}\n{deeper}"
-            yield from _write(member, indent=deeper)
-        yield f"\n{indent}]"
+def _write(value: Json, parts: list[str], *, indent: str) -> None:
+    if value is None or isinstance(value, str | int):
+        parts.append(_scalar(value))
     elif isinstance(value, Decimal):
-        yield number_text(value)
+        parts.append(number_text(value))
     elif isinstance(value, date):
-        yield json.dumps(time_text(value))
+        parts.append(_scalar(time_text(value)))
+    elif isinstance(value, Mapping) and value:
+        deeper = indent + _INDENT
+        before = f"{{\n{deeper}"
+        for key, member in value.items():
+            parts.append(f"{before}{_scalar(key)}: ")
+            _write(member, parts, indent=deeper)
+            before = f",\n{deeper}"
+        parts.append(f"\n{indent}}}")
+    elif isinstance(value, Sequence) and value:
+        deeper = indent + _INDENT
+        before = f"[\n{deeper}"
+        for member in value:
+            parts.append(before)
+            _write(member, parts, indent=deeper)
+            before = f",\n{deeper}"
+        parts.append(f"\n{indent}]")
     elif isinstance(value, float):
         raise TypeError(f"{value!r} is a binary float; round it to a decimal first")
     else:
-        yield json.dumps(value, ensure_ascii=False)
+        parts.append(_scalar(value))

@@ -10,11 +10,20 @@ from __future__ import annotations
 import struct
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from itertools import chain
 from pathlib import Path
+from string import ascii_letters
 
 import pymupdf_fonts  # type: ignore[import-untyped]
+
+from orchestration.reporting.font_tables import (
+    lean_copy,
+    plain_glyphs,
+    read_characters,
+    read_tables,
+)
 
 # File name and the code under which the font package has it. FiraGO draws Latin, Greek, Cyrillic,
 # Arabic, Hebrew, Devanagari, Georgian and Thai; the others fill in letters and symbols it lacks.
@@ -27,7 +36,31 @@ _FONT_FILES: Mapping[str, str] = {
     "NotoSansSymbols2-Regular.otf": "symbol2",
     "NotoSansMath-Regular.otf": "math",
 }
+# FiraGO's rules for its many scripts take a shaper most of its time, so letters that stand beside
+# each other as they are come from a copy without them. The licence reserves the name for the
+# original.
+_LEAN_FAMILY = "Report Sans"
+_LEAN_FACES: Mapping[str, tuple[str, str]] = {
+    "ReportSans-Regular.ttf": ("figo", "Regular"),
+    "ReportSans-Bold.ttf": ("figbo", "Bold"),
+}
+# Latin, Greek and Cyrillic with their punctuation, signs and arrows; no marks to be put above.
+_LATIN = range(0x0020, 0x0250), range(0x1E00, 0x1F00)
+_GREEK = range(0x0370, 0x0400), range(0x1F00, 0x2000)
+_CYRILLIC = (range(0x0400, 0x0483), range(0x048A, 0x0530))
+_SIGNS = (range(0x2000, 0x20D0), range(0x2100, 0x2C00))
+_LEAN_CHARACTERS = frozenset(chain(*_LATIN, *_GREEK, *_CYRILLIC, *_SIGNS))
+# Letters next to which the eye sees a gap; figures keep their columns.
+_PUNCTUATION = frozenset(map(ord, " !\"'()*,-./:;?@[]‘’“”–—…"))
+_KERNED = (
+    _PUNCTUATION.union(map(ord, ascii_letters), range(0x00C0, 0x0180)),
+    _PUNCTUATION.union(range(0x0386, 0x03CF)),
+    _PUNCTUATION.union(range(0x0400, 0x0460)),
+)
+# Figures of one height and one width.
+_LEAN_FEATURES = ("lnum", "tnum")
 FAMILIES = (
+    _LEAN_FAMILY,
     "FiraGO",
     "Noto Sans",
     "Noto Sans Symbols",
@@ -35,6 +68,10 @@ FAMILIES = (
     "Noto Sans Math",
 )
 PLACEHOLDER = "□"
+# Of a character that no font has.
+_UNKNOWN_WIDTH = 0.6
+# Control characters and separators of lines and paragraphs.
+_BREAKING = frozenset({"Cc", "Zl", "Zp"})
 
 # Marks that change the direction or the look of what follows: a name must not reorder the page it
 # stands on.
@@ -64,16 +101,20 @@ def write_fonts(folder: Path) -> None:
     """Put the font files into a folder, where the PDF compiler looks for them."""
     for name, code in _FONT_FILES.items():
         (folder / name).write_bytes(_font_bytes(code))
+    for name, (code, style) in _LEAN_FACES.items():
+        (folder / name).write_bytes(_lean_font(code, style))
 
 
 def displayable(text: str) -> str:
     """The text as the fonts can show it: a visible placeholder for what none of them has."""
+    if _shown_as_they_are().issuperset(text):
+        return text
     shown = []
     for character in text:
         code = ord(character)
         if code in _DROPPED:
             continue
-        if unicodedata.category(character) in ("Cc", "Zl", "Zp"):
+        if unicodedata.category(character) in _BREAKING:
             shown.append(" ")
         elif code in _coverage():
             shown.append(character)
@@ -86,12 +127,7 @@ def displayable(text: str) -> str:
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
     """How wide a line of text is, in the unit of the size."""
-    faces = _bold_faces() if bold else _faces()
-    total = 0.0
-    for character in text:
-        widths = (face.width(ord(character)) for face in faces)
-        total += next((width for width in widths if width is not None), 0.6)
-    return total * size
+    return sum(map(_widths(bold).__getitem__, text), 0.0) * size
 
 
 def fit(text: str, size: float, *, width: float, bold: bool = False) -> str:
@@ -110,15 +146,50 @@ def _coverage() -> frozenset[int]:
 
 
 @cache
+def _shown_as_they_are() -> frozenset[str]:
+    """The characters that ``displayable`` leaves alone."""
+    return frozenset(
+        character
+        for character in map(chr, _coverage() - _DROPPED)
+        if unicodedata.category(character) not in _BREAKING
+    )
+
+
+class _Widths(dict[str, float]):
+    """The width of each character at size 1, looked up in the faces when it is first asked for."""
+
+    def __init__(self, faces: tuple[_Face, ...]) -> None:
+        super().__init__()
+        self._faces = faces
+
+    def __missing__(self, character: str) -> float:
+        widths = (face.width(ord(character)) for face in self._faces)
+        found = next((width for width in widths if width is not None), _UNKNOWN_WIDTH)
+        self[character] = found
+        return found
+
+
+@cache
+def _widths(bold: bool) -> _Widths:
+    return _Widths(_bold_faces() if bold else _faces())
+
+
+@cache
 def _faces() -> tuple[_Face, ...]:
-    return tuple(
-        _read_face(_font_bytes(code)) for code in ("figo", "notos", "symbol1", "symbol2", "math")
+    codes = ("figo", "notos", "symbol1", "symbol2", "math")
+    return (
+        _lean_face("figo"),
+        *(_read_face(_font_bytes(code)) for code in codes),
     )
 
 
 @cache
 def _bold_faces() -> tuple[_Face, ...]:
-    return (_read_face(_font_bytes("figbo")), *_faces())
+    return (
+        _lean_face("figbo"),
+        _read_face(_font_bytes("figbo")),
+        *_faces(),
+    )
 
 
 @cache
@@ -126,68 +197,30 @@ def _font_bytes(code: str) -> bytes:
     return bytes(pymupdf_fonts.myfont(code))
 
 
+def _lean_font(code: str, style: str) -> bytes:
+    tables = read_tables(_font_bytes(code))
+    return lean_copy(tables, _lean_glyphs(tables), family=_LEAN_FAMILY, style=style, kerned=_KERNED)
+
+
+def _lean_glyphs(tables: Mapping[str, bytes]) -> dict[int, int]:
+    return plain_glyphs(tables, characters=_LEAN_CHARACTERS, features=_LEAN_FEATURES)
+
+
+def _lean_face(code: str) -> _Face:
+    tables = read_tables(_font_bytes(code))
+    return replace(_face(tables), glyphs=_lean_glyphs(tables))
+
+
 def _read_face(data: bytes) -> _Face:
-    tables = _table_offsets(data)
-    units_per_em = struct.unpack_from(">H", data, tables["head"] + 18)[0]
-    metric_count = struct.unpack_from(">H", data, tables["hhea"] + 34)[0]
-    metrics = struct.unpack_from(f">{2 * metric_count}H", data, tables["hmtx"])
+    return _face(read_tables(data))
+
+
+def _face(tables: Mapping[str, bytes]) -> _Face:
+    units_per_em = struct.unpack_from(">H", tables["head"], 18)[0]
+    metric_count = struct.unpack_from(">H", tables["hhea"], 34)[0]
+    metrics = struct.unpack_from(f">{2 * metric_count}H", tables["hmtx"])
     return _Face(
-        glyphs=_read_characters(data, tables["cmap"]),
+        glyphs=read_characters(tables["cmap"]),
         advances=metrics[::2],
         units_per_em=units_per_em,
     )
-
-
-def _table_offsets(data: bytes) -> dict[str, int]:
-    count = struct.unpack_from(">H", data, 4)[0]
-    return {
-        data[12 + 16 * i : 16 + 16 * i].decode("ascii"): struct.unpack_from(
-            ">I", data, 20 + 16 * i
-        )[0]
-        for i in range(count)
-    }
-
-
-def _read_characters(data: bytes, start: int) -> dict[int, int]:
-    """The Unicode characters of a font: cmap formats 4 and 12, the two that matter today."""
-    glyphs: dict[int, int] = {}
-    for index in range(struct.unpack_from(">H", data, start + 2)[0]):
-        platform, encoding, offset = struct.unpack_from(">HHI", data, start + 4 + 8 * index)
-        if platform == 0 or (platform == 3 and encoding in (1, 10)):
-            kind = struct.unpack_from(">H", data, start + offset)[0]
-            if kind == 4:
-                glyphs.update(_read_segments(data, start + offset))
-            elif kind == 12:
-                glyphs.update(_read_groups(data, start + offset))
-    return glyphs
-
-
-def _read_segments(data: bytes, start: int) -> dict[int, int]:
-    count = struct.unpack_from(">H", data, start + 6)[0] // 2
-    ends = struct.unpack_from(f">{count}H", data, start + 14)
-    starts = struct.unpack_from(f">{count}H", data, start + 16 + 2 * count)
-    deltas = struct.unpack_from(f">{count}H", data, start + 16 + 4 * count)
-    ranges_at = start + 16 + 6 * count
-    ranges = struct.unpack_from(f">{count}H", data, ranges_at)
-    glyphs: dict[int, int] = {}
-    for position, (first, last, delta, offset) in enumerate(
-        zip(starts, ends, deltas, ranges, strict=True)
-    ):
-        for code in range(first, min(last, 0xFFFE) + 1):
-            if offset == 0:
-                glyph = (code + delta) & 0xFFFF
-            else:
-                place = ranges_at + 2 * position + offset + 2 * (code - first)
-                glyph = struct.unpack_from(">H", data, place)[0]
-                glyph = (glyph + delta) & 0xFFFF if glyph else 0
-            if glyph:
-                glyphs[code] = glyph
-    return glyphs
-
-
-def _read_groups(data: bytes, start: int) -> dict[int, int]:
-    glyphs: dict[int, int] = {}
-    for index in range(struct.unpack_from(">I", data, start + 12)[0]):
-        first, last, glyph = struct.unpack_from(">III", data, start + 16 + 12 * index)
-        glyphs.update({first + step: glyph + step for step in range(last - first + 1)})
-    return glyphs

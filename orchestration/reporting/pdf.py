@@ -7,7 +7,7 @@ layout (templates/report.typ), the drawing of charts (charts) and what a report 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC
@@ -24,6 +24,7 @@ from orchestration.reporting.model import (
     Block,
     Chart,
     ChartRow,
+    Column,
     Empty,
     Figure,
     Figures,
@@ -46,6 +47,17 @@ _TITLE_SIZE = 24.0
 _TITLE_WIDTH = 940.0
 _LINE_SIZE = 7.5
 _LINE_WIDTH = 330.0
+# Points, as the template has them: the lines between the margins, and cells of tables.
+_PAGE_WIDTH = 510.0
+_CELL_SIZE = 8.0
+_LABEL_SIZE = 7.5
+_CELL_INSET = 5.0
+# Kerning may add a hair to the width of a text.
+_CELL_SPARE = 0.6
+# What rounding takes from a width.
+_HAIR = 0.01
+# What a column of names has at least.
+_LEAST_SHARE = 46.0
 _ABOUT_PLACEHOLDERS = {
     "kind": "notes",
     "prominent": False,
@@ -241,26 +253,61 @@ def _chart(chart: Chart, palette: Palette) -> dict[str, Any]:
 
 
 def _table(table: Table) -> dict[str, Any]:
+    texts = [
+        [shorten(table.text(row, position), _LONGEST_NAME) for position in range(len(row.cells))]
+        for row in table.rows
+    ]
+    lines = [[column.label for column in table.columns], *texts]
+    needed = _needed_widths(lines)
+    widths = _column_widths(table.columns, needed)
     return {
         "kind": "table",
         "title": table.title,
         "caption": _shown(table.caption),
         "columns": [
-            {
-                "label": column.label,
-                "is-text": column.unit is None,
-                "share": 0 if column.narrow else 2 if position == 0 else 1,
-            }
-            for position, column in enumerate(table.columns)
+            {"label": column.label, "is-text": column.unit is None, "width": width}
+            for column, width in zip(table.columns, widths, strict=True)
         ],
-        "rows": [
-            [
-                _wrappable(shorten(table.text(row, position), _LONGEST_NAME))
-                for position in range(len(table.columns))
-            ]
-            for row in table.rows
+        "single-lines": [
+            all(need <= width + _HAIR for need, width in zip(one, widths, strict=True))
+            for one in needed
         ],
+        "rows": [[_wrappable(text) for text in row] for row in texts],
     }
+
+
+def _needed_widths(lines: Sequence[Sequence[str]]) -> list[list[float]]:
+    """The width that each cell takes on one line, with what stands beside it."""
+    last = len(lines[0]) - 1
+    beside = [_CELL_INSET * ((at > 0) + (at < last)) + _CELL_SPARE for at in range(last + 1)]
+    sizes = [_LABEL_SIZE, *[_CELL_SIZE] * (len(lines) - 1)]
+    return [
+        [
+            fonts.text_width(_shown(text), size) + more
+            for text, more in zip(line, beside, strict=True)
+        ]
+        for line, size in zip(lines, sizes, strict=True)
+    ]
+
+
+def _column_widths(columns: Sequence[Column], needed: Sequence[Sequence[float]]) -> list[float]:
+    """Figures get what they need on one line, names share the rest, the first a double part."""
+    widest = [max(line[position] for line in needed) for position in range(len(columns))]
+    shares = [
+        0 if column.unit is not None or column.narrow else 2 if position == 0 else 1
+        for position, column in enumerate(columns)
+    ]
+    fixed = sum(width for width, part in zip(widest, shares, strict=True) if not part)
+    least = _LEAST_SHARE * sum(shares)
+    if not any(shares):
+        return widest
+    # Too many figures for the page are broken within their cells instead of running over the edge.
+    squeezed = min(1.0, (_PAGE_WIDTH - least) / fixed) if fixed else 1.0
+    one_share = (_PAGE_WIDTH - fixed * squeezed) / sum(shares)
+    return [
+        round(one_share * part if part else width * squeezed, 2)
+        for width, part in zip(widest, shares, strict=True)
+    ]
 
 
 def _shown(text: str) -> str:
@@ -274,8 +321,11 @@ def _fitted(text: str, size: float, *, width: float) -> str:
 
 def _wrappable(text: str) -> str:
     """The text with a place to break inside every word that may be too long for its column."""
+    shown = _shown(text)
+    if len(shown) <= _LONGEST_WORD:
+        return shown
     words = []
-    for word in _shown(text).split(" "):
+    for word in shown.split(" "):
         if len(word) <= _LONGEST_WORD:
             words.append(word)
         else:

@@ -21,7 +21,7 @@ from orchestration.reporting.documents import number_text, time_text
 Cell = str | int | bool | Decimal | date | None
 
 # A spreadsheet runs a cell that begins with one of these as a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 _ROWS_PER_INSERT = 500
 
@@ -92,7 +92,7 @@ def _csv_cell(cell: Cell) -> str:
         case int():
             return str(cell)
         case _:
-            return f"'{cell}" if cell.startswith(_FORMULA_STARTS) and not _is_number(cell) else cell
+            return f"'{cell}" if cell.startswith(FORMULA_STARTS) and not _is_number(cell) else cell
 
 
 def _is_number(text: str) -> bool:
