@@ -72,7 +72,11 @@ def summarise(settings: Settings, run: Run, *, seconds: float) -> Iterator[str]:
     yield _line("seconds", f"{seconds:.1f}")
     for file in run.listed("ingest", "failed_files"):
         yield f"not loaded: {file}"
-    for warning in [*run.listed("ingest", "warnings"), *run.listed("alerts", "warnings")]:
+    for warning in [
+        *run.listed("ingest", "warnings"),
+        *run.listed("build", "warnings"),
+        *run.listed("alerts", "warnings"),
+    ]:
         yield f"attention: {warning}"
     for problem in [
         *run.listed("reports", "failures"),

@@ -85,6 +85,7 @@ HEALTH_MODELS = dg.AssetSelection.keys(
         ["intermediate", "int_pending_dates"],
         ["core", "fct_health_samples"],
         ["core", "fct_incidents"],
+        ["core", "fct_measured_checks"],
         ["operations", "health_summary"],
     )
 )

@@ -156,6 +156,25 @@ class StateStore(PrivateTables):
             for name, model, status, count, message in rows
         ]
 
+    def broken_audits(self, *, before: int, run_count: int) -> list[tuple[int, Audit]]:
+        """What did not pass in the runs before one, with the number of the run, newest first."""
+        with self._connection() as connection:
+            rows = connection.execute(
+                "select run_id, check_name, model_name, status, failures, message from audits"
+                " where run_id < ? and run_id >= ? and status not in ('pass', 'skipped')"
+                " order by run_id desc, check_name",
+                (before, before - run_count),
+            ).fetchall()
+        return [
+            (
+                run_id,
+                Audit(
+                    check_name=name, model_name=model, status=status, failures=count, message=text
+                ),
+            )
+            for run_id, name, model, status, count, text in rows
+        ]
+
     def record_publication(
         self,
         *,

@@ -7,7 +7,7 @@ dbt is called (defs/dbt_build) and how a publication is made
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestration.disk_space import out_of_space, says_out_of_space
@@ -15,7 +15,8 @@ from orchestration.errors import RunFailure
 from orchestration.ingest.ledger import read_entries
 from orchestration.retention.removal import conclude, mend, read_pending
 from orchestration.settings import PROJECT_ROOT, Settings
-from orchestration.state.store import Run, StateStore
+from orchestration.state.store import Audit, Run, StateStore
+from orchestration.warehouse.check_results import CheckResult, of_tests, severities
 from orchestration.warehouse.days import DayRange
 from orchestration.warehouse.manifest import (
     count_results,
@@ -45,6 +46,8 @@ class CurrentRun:
     run: Run
 
 
+# How many runs `meta` tells of.
+_TOLD_RUNS = 50
 _REFUSED = ("fail", "error", "runtime error")
 
 
@@ -125,7 +128,8 @@ def finish_build(current: CurrentRun) -> None:
     results = read_run_results(current.settings.dbt_target)
     audits = read_audits(results, read_manifest())
     store.record_audits(run.run_id, audits)
-    store.add_counts(run.run_id, {"build": count_results(results)})
+    warnings = [f"{one.check_name}: {one.message}" for one in audits if one.status == "warn"]
+    store.add_counts(run.run_id, {"build": {**count_results(results), "warnings": warnings}})
     refused = [audit.check_name for audit in audits if audit.status in _REFUSED]
     home = current.settings.home
     if any(says_out_of_space(audit.message or "", home=home) for audit in audits):
@@ -141,6 +145,18 @@ def finish_build(current: CurrentRun) -> None:
         raise RunFailure(message)
 
 
+def _checks(current: CurrentRun, severity_of: Mapping[str, str]) -> list[CheckResult]:
+    """The data tests of this run, and what did not pass in the ones before."""
+    run_id = current.run.run_id
+    broken: dict[int, list[Audit]] = {}
+    for earlier, audit in current.store.broken_audits(before=run_id, run_count=_TOLD_RUNS - 1):
+        broken.setdefault(earlier, []).append(audit)
+    by_run = {run_id: current.store.audits_of(run_id), **broken}
+    return [
+        result for one, audits in by_run.items() for result in of_tests(one, audits, severity_of)
+    ]
+
+
 def publish_candidate(current: CurrentRun) -> PublishResult:
     """Make the audited candidate of this run what readers see. The caller holds the lock.
 
@@ -151,13 +167,15 @@ def publish_candidate(current: CurrentRun) -> PublishResult:
     candidate = read_candidate(settings, run_id=run.run_id)
     last = store.last_publication()
     publication_id = 1 + max([last.publication_id if last else 0, *kept_ids(settings)])
+    manifest = read_manifest()
     is_same_code = last is None or last.code_fingerprint == candidate.code_fingerprint
     result = publish(
         settings,
         publication_id=publication_id,
-        tables=published_tables(read_manifest()),
-        runs=store.recent_runs(50),
-        audits=store.audits_of(run.run_id),
+        tables=published_tables(manifest),
+        run_id=run.run_id,
+        runs=store.recent_runs(_TOLD_RUNS),
+        checks=_checks(current, severities(manifest)),
         cause="data" if is_same_code else "code",
         erased=_erased(settings),
     )

@@ -12,7 +12,8 @@ from types import MappingProxyType
 
 import duckdb
 
-from orchestration.state.store import Audit, Run
+from orchestration.state.store import Run
+from orchestration.warehouse.check_results import CheckResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +49,35 @@ RUNS = HistoryTable(
 )
 AUDITS = HistoryTable(
     name="audits",
-    description="One row per data test of the run that made this publication.",
+    description=(
+        "One row per check and subject of the run that made this publication, and per check that did not"
+        " pass in the 50 runs before it: data tests, and measured values held against the bounds of"
+        " reference.check_bounds (freshness, volume, quarantine_rate)."
+    ),
     columns=MappingProxyType(
         {
-            "check_name": ("varchar", "Name of the data test."),
-            "model_name": ("varchar", "The table it tests; NULL when it is about several."),
-            "status": ("varchar", "pass or warn; a failure is never published."),
-            "failures": ("bigint", "Rows that broke a rule."),
-            "message": ("varchar", "Which rules were broken; NULL when none was."),
+            "run_id": ("integer", "The run; see meta.runs."),
+            "check_name": ("varchar", "Name of the data test, or of the measured check."),
+            "subject": (
+                "varchar",
+                "The table, stream or schema of marts it is about; NULL when it is about several.",
+            ),
+            "severity": ("varchar", "error (a failure stops the publication) or warn."),
+            "status": ("varchar", "pass, warn, fail, error, skipped or not judged."),
+            "is_passed": ("boolean", "Whether it passed; NULL where it could not be judged."),
+            "value": (
+                "decimal(18, 6)",
+                "What was measured; of a data test the rows that break its rules.",
+            ),
+            "lowest": (
+                "decimal(18, 6)",
+                "The least that passes; NULL where nothing is too little.",
+            ),
+            "highest": ("decimal(18, 6)", "The most that passes."),
+            "message": (
+                "varchar",
+                "Which rules were broken, or the unit and day of a measured value.",
+            ),
         }
     ),
 )
@@ -99,7 +121,7 @@ HISTORY = (RUNS, AUDITS, RESTATEMENTS)
 
 
 def write_history(
-    connection: duckdb.DuckDBPyConnection, *, runs: Sequence[Run], audits: Sequence[Audit]
+    connection: duckdb.DuckDBPyConnection, *, runs: Sequence[Run], checks: Sequence[CheckResult]
 ) -> None:
     """Create the tables and fill those whose rows the state store has."""
     for table in HISTORY:
@@ -115,7 +137,7 @@ def write_history(
     _insert(
         connection,
         AUDITS,
-        [[one.check_name, one.model_name, one.status, one.failures, one.message] for one in audits],
+        [[getattr(one, column) for column in AUDITS.columns] for one in checks],
     )
 
 

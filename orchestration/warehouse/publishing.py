@@ -21,7 +21,8 @@ import duckdb
 
 from orchestration.errors import AgentmartError, RunFailure
 from orchestration.settings import Settings
-from orchestration.state.store import Audit, Run
+from orchestration.state.store import Run
+from orchestration.warehouse.check_results import CheckResult, measured
 from orchestration.warehouse.engines import engine_of
 from orchestration.warehouse.history import HISTORY, write_history
 from orchestration.warehouse.publications import (
@@ -66,13 +67,15 @@ def publish(
     *,
     publication_id: int,
     tables: Sequence[PublishedTable],
+    run_id: int,
     runs: Sequence[Run],
-    audits: Sequence[Audit],
+    checks: Sequence[CheckResult],
     cause: str,
     erased: Sequence[str] = (),
 ) -> PublishResult:
     """Copy the audited candidate into a new publication and make it current.
 
+    ``checks`` are the results of data tests; what the build of the run ``run_id`` measured is added to them.
     ``cause`` says why figures that were published before may differ now: data or code. ``erased`` are names
     that the history of figures must not go on with.
 
@@ -98,8 +101,9 @@ def publish(
             qualified = f"{_name(table.schema)}.{_name(table.name)}"
             connection.execute(f"create table {qualified} as from candidate.{qualified}")
             row_counts[f"{table.schema}.{table.name}"] = _count(connection, qualified)
+        found = [*checks, *measured(connection, run_id)]
         connection.execute("detach candidate")
-        write_history(connection, runs=runs, audits=audits)
+        write_history(connection, runs=runs, checks=found)
         restated_count = _restate(settings, connection, tables, publication_id, cause)
         _forget_restatements(connection, erased)
         history = [

@@ -59,12 +59,14 @@ def test_a_publication_onto_a_full_disk_leaves_the_one_before(
     tables = tables_to_publish(read_manifest())
     with files_up_to(1_000_000), pytest.raises(duckdb.Error) as failure:
         publishing.publish(
-            settings, publication_id=2, tables=tables, runs=[], audits=[], cause="data"
+            settings, publication_id=2, tables=tables, run_id=1, runs=[], checks=[], cause="data"
         )
     assert is_out_of_space(failure.value, home=settings.home)
     assert (settings.published / "current").readlink() == current
     assert published_tables(settings.home) == before
-    publishing.publish(settings, publication_id=2, tables=tables, runs=[], audits=[], cause="data")
+    publishing.publish(
+        settings, publication_id=2, tables=tables, run_id=1, runs=[], checks=[], cause="data"
+    )
     assert (settings.published / "current").readlink() != current
     assert published_tables(settings.home) == before
 

@@ -1,13 +1,3 @@
-{#- Which streams feed which schema of marts; a mart is as fresh as the streams it needs. -#}
-{%- set streams_of_marts = {
-    'usage': ['agent_events', 'llm_calls'],
-    'quality': ['agent_events', 'conversations', 'tasks', 'quality_scores'],
-    'revenue': ['charges', 'agent_events', 'llm_calls'],
-    'compliance': ['audit_events', 'agent_events'],
-    'feedback': ['agent_events', 'instance_samples'],
-    'operations': ['health_samples', 'incidents'],
-} -%}
-
 with streams as (
     select
         stream_name,
@@ -19,17 +9,7 @@ with streams as (
 ),
 
 mart_streams as (
-    {%- for mart, stream_names in streams_of_marts.items() %}
-        {%- set is_last_mart = loop.last %}
-        {%- for stream_name in stream_names %}
-            select
-                '{{ mart }}' as mart_name,
-                '{{ stream_name }}' as stream_name
-            {%- if not (is_last_mart and loop.last) %}
-                union all
-            {%- endif %}
-        {%- endfor %}
-    {%- endfor %}
+    {{ mart_streams_sql() }}
 ),
 
 marts as (
