@@ -23,6 +23,7 @@ help:
 	@echo 'make run    generate sample extracts, then run the whole pipeline on them'
 	@echo 'make test   everything: check, and the integration, contract and end-to-end tests'
 	@echo 'make check  the fast half: format, lint, types, SQL, YAML, conventions, unit tests'
+	@echo 'make ducklake  set up the target ducklake: open the catalog in AGENTMART_DUCKLAKE_CATALOG, or make it'
 	@echo 'make soak   the long forms of the random tests: deliveries, kills, noise, leaks (hours)'
 	@echo 'make bench  ingestion beside other tools, false alarms and the speed of reports, into tests/benchmarks/RESULTS.md (EVENTS=10000000 REPEATS=3)'
 	@echo 'make clean  remove the environment and caches; data/ stays'
@@ -33,6 +34,11 @@ run: $(VENV)/.installed
 	if [ ! -d "$$AGENTMART_HOME/landing" ]; then $(BIN)/agentmart generate --out "$$AGENTMART_HOME/landing"; fi; \
 	$(BIN)/agentmart run --as-of $(AS_OF); \
 	echo "make run: $$((SECONDS - started)) s"
+
+# The environment holds the extensions of DuckDB already; this opens the catalog that the settings name.
+.PHONY: ducklake
+ducklake: $(VENV)/.installed
+	@$(BIN)/python -m orchestration.warehouse.ducklake
 
 .PHONY: test
 test: $(VENV)/.installed
