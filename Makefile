@@ -25,7 +25,7 @@ help:
 	@echo 'make check  the fast half: format, lint, types, SQL, YAML, conventions, unit tests'
 	@echo 'make ducklake  set up the target ducklake: open the catalog in AGENTMART_DUCKLAKE_CATALOG, or make it'
 	@echo 'make soak   the long forms of the random tests: deliveries, kills, noise, leaks (hours)'
-	@echo 'make bench  ingestion beside other tools, false alarms and the speed of reports, into tests/benchmarks/RESULTS.md (EVENTS=10000000 REPEATS=3)'
+	@echo 'make bench  ingestion and the whole job beside other tools, false alarms and the speed of reports, into tests/benchmarks/RESULTS.md (EVENTS=10000000 REPEATS=3)'
 	@echo 'make clean  remove the environment and caches; data/ stays'
 
 .PHONY: run
@@ -91,6 +91,7 @@ REPEATS ?= 3
 .PHONY: bench
 bench: $(VENV)/.installed $(BENCH_VENV)/.installed
 	$(BIN)/python -m tests.benchmarks.ingest.measure --events $(EVENTS) --repeats $(REPEATS) --date "$$(date +%F)"
+	$(BIN)/python -m tests.benchmarks.whole_job.measure --events $(EVENTS) --repeats $(REPEATS) --date "$$(date +%F)"
 	$(BIN)/python -m tests.benchmarks.anomalies.measure --date "$$(date +%F)"
 	$(BIN)/python -m tests.benchmarks.reports.measure --repeats $(REPEATS) --date "$$(date +%F)"
 

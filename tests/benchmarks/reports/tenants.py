@@ -34,7 +34,12 @@ def publish_tenants(home: Path, *, tenants: int, threads: int) -> Settings:
                 f"delete from {schema}.{table} where window_key not like '%/weekly/%'"
             )
             _multiply(connection, f"{schema}.{table}", tenants=tenants, is_scaled=True)
-        for table in ("core.dim_windows", "core.dim_tenants"):
+        for table in (
+            "core.dim_windows",
+            "core.dim_tenants",
+            "core.fct_invocations",
+            "core.fct_llm_calls",
+        ):
             _multiply(connection, table, tenants=tenants, is_scaled=False)
     subscribe(
         settings,
