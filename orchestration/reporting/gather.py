@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from orchestration.contracts.streams import STREAMS
 from orchestration.errors import RunFailure
@@ -149,6 +150,17 @@ class ReportWindow:
         return date.fromordinal(self.end_day.toordinal() - 1)
 
     @property
+    def previous_first_day(self) -> date:
+        """The first day of the window that this one is compared with."""
+        match self.frequency:
+            case Frequency.DAILY:
+                return self.first_day - timedelta(days=1)
+            case Frequency.WEEKLY:
+                return self.first_day - timedelta(days=7)
+            case Frequency.MONTHLY:
+                return (self.first_day - timedelta(days=1)).replace(day=1)
+
+    @property
     def period_text(self) -> str:
         """The period as people read it."""
         if self.frequency is Frequency.MONTHLY:
@@ -176,14 +188,37 @@ class ReportRows:
     reference: Reference
     current: Mapping[str, tuple[MartRow, ...]]
     previous: Mapping[str, tuple[MartRow, ...]]
+    # When the first event of the scope came; None while there is none.
+    first_event_at: datetime | None
+
+    @property
+    def first_data_day(self) -> date | None:
+        """The local day of the scope's first event."""
+        if self.first_event_at is None:
+            return None
+        return self.first_event_at.astimezone(ZoneInfo(self.window.time_zone)).date()
+
+    @property
+    def has_full_previous(self) -> bool:
+        """Whether the scope had data all through the window before.
+
+        Where its data begin inside that window, a change would measure how much of it is there. Of
+        a period of days its first day counts as whole, a day by itself does not.
+        """
+        first = self.first_data_day
+        if first is None:
+            return False
+        if self.window.frequency is Frequency.DAILY:
+            return first < self.window.previous_first_day
+        return first <= self.window.previous_first_day
 
     def summary(self, mart: str) -> MartRow:
         """The one row of a summary in this window."""
         return _only(self.current.get(mart, ()))
 
     def previous_summary(self, mart: str) -> MartRow:
-        """The one row of a summary in the window before."""
-        return _only(self.previous.get(mart, ()))
+        """The one row of a summary in the window before; without figures unless that is full."""
+        return _only(self.previous.get(mart, ())) if self.has_full_previous else MartRow()
 
     def rows(self, mart: str) -> tuple[MartRow, ...]:
         """The rows of a breakdown in this window."""
@@ -276,6 +311,9 @@ def gather_window(
             RESTATEMENTS: restated.get((scope.kind.value, scope.id or "", scope.source_name), ()),
         },
         previous={mart: _called(published, mart, scope, before) for mart in SUMMARIES},
+        first_event_at=first_events(published).get(
+            (scope.kind.value, scope.id or "", scope.source_name)
+        ),
     )
 
 
@@ -315,6 +353,41 @@ def restatements(
         key = (row["scope_kind"], "" if is_platform else row["scope_id"], row["source_name"])
         by_scope[key].append(MartRow(row))
     return {key: tuple(rows) for key, rows in by_scope.items()}
+
+
+def first_events(published: Published) -> dict[tuple[str, str, str | None], datetime]:
+    """When the first event of each scope came that used an agent or a model."""
+    return {
+        (row["scope_kind"], row["scope_id"], row["source_name"]): _utc(row["first_at"])
+        for row in published.rows(
+            """
+            with events as (
+                select tenant_key, publisher_key, min(responded_at) as first_at
+                from core.fct_invocations
+                group by all
+                union all
+                select tenant_key, publisher_key, min(used_at) as first_at
+                from core.fct_llm_calls
+                group by all
+            )
+
+            select 'platform' as scope_kind, '' as scope_id, null as source_name, min(first_at) as first_at
+            from events
+            having count(*) > 0
+            union all
+            select 'tenant', tenants.tenant_id, tenants.source_name, min(events.first_at)
+            from events
+            inner join core.dim_tenants as tenants on events.tenant_key = tenants.tenant_key
+            group by all
+            union all
+            select 'publisher', publishers.publisher_id, publishers.source_name, min(events.first_at)
+            from events
+            inner join core.dim_publishers as publishers
+                on events.publisher_key = publishers.publisher_key
+            group by all
+            """
+        )
+    }
 
 
 def scope_of(window: ReportWindow) -> tuple[str, str, str | None]:

@@ -19,6 +19,7 @@ from orchestration.reporting.gather import (
     Publication,
     ReportRows,
     ReportWindow,
+    first_events,
     function_of,
     marts_of,
     restatements,
@@ -133,6 +134,7 @@ def _reports(
     reference: Reference,
 ) -> Iterator[ReportRows]:
     restated = restatements(published, since=min(window.start_at for window in windows))
+    began = first_events(published)
     for number, window in enumerate(windows):
         current = {mart: one.take(number * _PLACES) for mart, one in passes.items()}
         since = window.start_at.replace(tzinfo=None)
@@ -152,6 +154,7 @@ def _reports(
             reference=reference,
             current=current,
             previous=previous,
+            first_event_at=began.get(scope_of(window)),
         )
 
 

@@ -40,7 +40,15 @@ _EVERY_QUESTION = (
     "table_functions",
     "truncated_scopes",
 )
-_EVERY_REPORT = ("dim_publishers", "dim_tenants", "freshness", "quarantine", "run_context")
+_EVERY_REPORT = (
+    "dim_publishers",
+    "dim_tenants",
+    "fct_invocations",
+    "fct_llm_calls",
+    "freshness",
+    "quarantine",
+    "run_context",
+)
 
 
 def expected_exposures() -> dict[str, Any]:

@@ -25,6 +25,8 @@ from orchestration.reporting.scopes import ScopeKind
 Values = Mapping[str, Any]
 
 AS_OF = datetime(2026, 3, 2, 6, tzinfo=UTC)
+# Long before every window that a report is compared with.
+FIRST_EVENT_AT = datetime(2025, 6, 2, 9, tzinfo=UTC)
 REFERENCE = Reference(
     higher_is_better={
         "avg_dau": True,
@@ -241,6 +243,7 @@ def report_rows(
     agents: int = 12,
     marts: Mapping[str, Sequence[Values]] | None = None,
     previous: Mapping[str, Sequence[Values]] | None = None,
+    first_event_at: datetime | None = FIRST_EVENT_AT,
 ) -> ReportRows:
     """Everything of one report; ``marts`` and ``previous`` replace whole marts."""
     place = window(kind=kind, identifier=identifier, name=name, frequency=frequency)
@@ -410,6 +413,7 @@ def report_rows(
         reference=REFERENCE,
         current=_wrapped(current),
         previous=_wrapped(before),
+        first_event_at=first_event_at,
     )
 
 

@@ -28,7 +28,7 @@ from orchestration.reporting.model import Frequency
 from orchestration.reporting.scopes import ScopeKind
 from orchestration.settings import Settings
 from tests.support.published import TABLE_FUNCTION_PARAMETERS
-from tests.support.report_rows import AS_OF, Values, report_rows
+from tests.support.report_rows import AS_OF, FIRST_EVENT_AT, Values, report_rows
 
 _SCHEMAS = {
     "usage": (
@@ -210,6 +210,21 @@ def _write_context(connection: duckdb.DuckDBPyConnection, scopes: Sequence[Scope
             }
         ],
     )
+    for fact, time in (("fct_invocations", "responded_at"), ("fct_llm_calls", "used_at")):
+        _create(
+            connection,
+            f"core.{fact}",
+            [
+                {
+                    "tenant_key": scope.key if scope.kind is ScopeKind.TENANT else "native:others",
+                    "publisher_key": scope.key
+                    if scope.kind is ScopeKind.PUBLISHER
+                    else "native:others",
+                    time: FIRST_EVENT_AT.replace(tzinfo=None),
+                }
+                for scope in scopes
+            ],
+        )
     _create(connection, "core.dim_windows", [row for scope in scopes for row in _windows(scope)])
 
 

@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from orchestration.reporting.formats import (
     Unit,
     format_clock,
+    format_day,
     format_days,
     format_short_day,
     format_value,
@@ -88,15 +89,7 @@ def _about_window(rows: ReportRows) -> list[tuple[str, str]]:
         entries.append(
             ("Open period", f"This {noun} is not over; its figures end at the as-of time.")
         )
-    compared = (
-        "the whole month before" if window.frequency is Frequency.MONTHLY else f"the {noun} before"
-    )
-    entries.append(
-        (
-            "Changes",
-            f"Against {compared}. Within 1%, or 0.1 points for rates, a figure counts as stable.",
-        )
-    )
+    entries.append(("Changes", _about_comparison(rows)))
     fresh = (
         "no events yet"
         if publication.data_until is None
@@ -109,6 +102,17 @@ def _about_window(rows: ReportRows) -> list[tuple[str, str]]:
         )
     )
     return entries
+
+
+def _about_comparison(rows: ReportRows) -> str:
+    noun, first = period_noun(rows), rows.first_data_day
+    if not rows.has_full_previous:
+        began = "" if first is None else f"The data begin on {format_day(first)}: "
+        text = f"{began}there is no full {noun} before to compare with, so no change is shown."
+        return text[0].upper() + text[1:]
+    is_month = rows.window.frequency is Frequency.MONTHLY
+    compared = "the whole month before" if is_month else f"the {noun} before"
+    return f"Against {compared}. Within 1%, or 0.1 points for rates, a figure counts as stable."
 
 
 def _about_changes(rows: ReportRows) -> list[tuple[str, str]]:

@@ -125,7 +125,7 @@ def _cards(rows: ReportRows) -> tuple[Figure, ...]:
     return tuple(
         one
         if one.change is not None or one.value is None
-        else replace(one, note=f"no {period_noun(rows)} before")
+        else replace(one, note=f"no full {period_noun(rows)} before")
         for one in figures(
             rows,
             *(
@@ -211,7 +211,7 @@ def _words(rows: ReportRows, measure: Measure) -> str:
 def _trend(subject: str, change: Change | None, words: str, noun: str) -> str:
     verb = "are" if subject.endswith("s") else "is"
     if change is None:
-        return f"{subject}: {words}; there is no earlier {noun} to compare with."
+        return f"{subject}: {words}; there is no full {noun} before to compare with."
     if change.direction is Direction.FLAT:
         return f"{subject} {verb} stable: {words}, {change.text} on the {noun} before."
     word = "growing" if change.direction is Direction.UP else "falling"
@@ -223,7 +223,7 @@ def _cost_answer(rows: ReportRows) -> str:
     cost, usage = change_of(rows, _COST), change_of(rows, _MESSAGES)
     text = format_value(rows.summary("usage_summary").number("cost_usd"), Unit.USD)
     if cost is None or usage is None or cost.relative is None or usage.relative is None:
-        return f"Costs: {text}; there is no earlier {noun} to compare with."
+        return f"Costs: {text}; there is no full {noun} before to compare with."
     if cost.direction is Direction.UP and cost.relative > usage.relative:
         return f"Costs grew faster than usage: {text}, {cost.text} against {usage.text} messages."
     if cost.direction is Direction.UP:

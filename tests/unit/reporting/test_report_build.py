@@ -658,3 +658,63 @@ def test_a_source_that_brought_nothing_of_the_last_day_is_named_at_the_head() ->
         "No event of the last day yet: llm_calls (last event Feb 28, 2026, 23:59). Its figures may"
         " rise."
     )
+
+
+@pytest.mark.parametrize(
+    ("frequency", "first_event_at", "is_compared"),
+    [
+        # The window before is Feb 16 to 22.
+        (Frequency.WEEKLY, datetime(2026, 2, 16, 23, tzinfo=UTC), True),
+        (Frequency.WEEKLY, datetime(2026, 2, 17, 0, tzinfo=UTC), False),
+        (Frequency.WEEKLY, datetime(2026, 2, 25, 9, tzinfo=UTC), False),
+        # It is January.
+        (Frequency.MONTHLY, datetime(2026, 1, 1, 9, tzinfo=UTC), True),
+        (Frequency.MONTHLY, datetime(2026, 1, 2, 9, tzinfo=UTC), False),
+        # It is Feb 28, and data that begin at nine leave that day a part of itself.
+        (Frequency.DAILY, datetime(2026, 2, 27, 9, tzinfo=UTC), True),
+        (Frequency.DAILY, datetime(2026, 2, 28, 9, tzinfo=UTC), False),
+        (Frequency.WEEKLY, None, False),
+    ],
+)
+def test_figures_are_compared_with_a_window_that_the_scope_had_data_all_through(
+    frequency: Frequency, first_event_at: datetime | None, is_compared: bool
+) -> None:
+    rows = report_rows(frequency=frequency, first_event_at=first_event_at)
+
+    messages = _figures(_section(build_report(rows), "overview"))["Agent messages"]
+
+    assert (messages.change is not None) == is_compared
+
+
+def test_the_day_on_which_the_data_begin_is_that_of_the_reports_zone() -> None:
+    rows = report_rows(first_event_at=datetime(2026, 2, 17, 4, tzinfo=UTC))
+    in_new_york = replace(rows, window=replace(rows.window, time_zone="America/New_York"))
+
+    assert in_new_york.has_full_previous
+    assert not rows.has_full_previous
+
+
+def test_a_first_week_says_why_nothing_is_compared() -> None:
+    rows = report_rows(first_event_at=datetime(2026, 2, 20, 9, tzinfo=UTC))
+    report = build_report(rows)
+    overview = _section(report, "overview")
+
+    figures = [
+        figure
+        for section in report.sections
+        for block in section.blocks
+        if isinstance(block, Figures)
+        for figure in block.figures
+    ]
+    assert {figure.change for figure in figures} == {None}
+    assert {figure.note for figure in _figures(overview).values()} == {"no full week before"}
+    (answers,) = (block for block in overview.blocks if isinstance(block, Sentences))
+    assert answers.sentences == (
+        "Users: 61.5 daily active users on average; there is no full week before to compare with.",
+        "Usage: 1,000 agent messages; there is no full week before to compare with.",
+        "Costs: $234.56; there is no full week before to compare with.",
+    )
+    assert _notes(report)["Changes"] == (
+        "The data begin on Feb 20, 2026: there is no full week before to compare with,"
+        " so no change is shown."
+    )
