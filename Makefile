@@ -1,4 +1,5 @@
-# `make run` and `make test` on a fresh machine need a Python of at least 3.11 and make, nothing else.
+# `make run` on a fresh machine needs a Python of at least 3.11 and make, nothing else; `make test` also a Chromium,
+# which it installs where it may (Debian, root).
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -41,11 +42,23 @@ ducklake: $(VENV)/.installed
 	@$(BIN)/python -m orchestration.warehouse.ducklake
 
 .PHONY: test
-test: $(VENV)/.installed
+test: $(VENV)/.installed browser
 	@started=$$SECONDS; \
 	$(MAKE) $(TOGETHER) lint-python lint-types lint-sql lint-yaml; \
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile tests; \
 	echo "make test: $$((SECONDS - started)) s"
+
+# Tests look at Dagster's page in a browser; the package that drives one brings none.
+.PHONY: browser
+browser:
+	@for name in "$${AGENTMART_TEST_BROWSER:-}" chromium chromium-browser google-chrome google-chrome-stable; do \
+		! command -v "$$name" >/dev/null 2>&1 || exit 0; \
+	done; \
+	{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || { \
+		echo 'The tests of pages need a Chromium; install one, or name it: AGENTMART_TEST_BROWSER=/path/to/it' >&2; exit 2; \
+	}; \
+	apt-get -qq update; \
+	DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium >/dev/null
 
 .PHONY: check
 check: $(VENV)/.installed
