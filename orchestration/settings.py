@@ -262,6 +262,11 @@ class Settings:
         return self.warehouse / "warehouse.lock"
 
     @property
+    def runs_lock_file(self) -> Path:
+        """Shared by all runs that are at work."""
+        return self.warehouse / "runs.lock"
+
+    @property
     def dagster_home(self) -> Path:
         return self.home / "dagster"
 

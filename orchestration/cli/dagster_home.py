@@ -53,7 +53,11 @@ def open_instance(settings: Settings) -> DagsterInstance:
         cursor.execute("pragma synchronous = off")
         cursor.close()
 
+    from orchestration.clock import now
+    from orchestration.defs.abandoned_runs import end_abandoned_runs
+
     instance = DagsterInstance.from_config(str(settings.dagster_home))
+    end_abandoned_runs(instance, settings, now=now())
     _free_abandoned_slots(instance, settings)
     return instance
 

@@ -72,6 +72,15 @@ def shown_reports() -> Iterator[None]:
 
 
 @contextmanager
+def shown_waits() -> Iterator[None]:
+    """Show on stderr which other run this one waits for."""
+    from orchestration.warehouse.lock import LOGGER
+
+    with _shown(LOGGER):
+        yield
+
+
+@contextmanager
 def _shown(logger: logging.Logger) -> Iterator[None]:
     handler = _TerminalLine() if sys.stderr.isatty() else _PlainLines()
     level = logger.level

@@ -168,7 +168,7 @@ class _Pipeline:
 
     def execute(self) -> Run:
         from orchestration.cli.dagster_home import open_instance
-        from orchestration.cli.progress import shown_load, shown_reports
+        from orchestration.cli.progress import shown_load, shown_reports, shown_waits
         from orchestration.state.store import StateStore
         from orchestration.warehouse.build import CurrentRun, plan_of
         from orchestration.warehouse.manifest import prepare_manifest
@@ -189,7 +189,11 @@ class _Pipeline:
                 if store.run(our_run.run_id).status == "running":
                     store.finish_run(our_run.run_id, status="nothing new")
             elif store.run(our_run.run_id).status == "running":
-                with _Step("build, audit, publish, report, deliver"), shown_reports():
+                with (
+                    _Step("build, audit, publish, report, deliver"),
+                    shown_reports(),
+                    shown_waits(),
+                ):
                     self._job(defs, instance, "warehouse_job", store, our_run.run_id)
         return store.run(our_run.run_id)
 

@@ -8,7 +8,7 @@ Belongs here: calling dbt and translating its results. Does not belong here: pla
 """
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -87,6 +87,17 @@ def dagster_events(
             yield dg.MaterializeResult(asset_key=keys[unique_id], metadata=seconds)
         elif name in checks and status in ("pass", "warn", "fail", "error"):
             yield _check_result(checks[name], result)
+
+
+def built_models(
+    results: Mapping[str, Any], specs: Iterable[dg.AssetSpec]
+) -> Iterator[dg.AssetMaterialization]:
+    """What a build made, for a run of another asset to note."""
+    keys = {spec.metadata["dagster_dbt/unique_id"]: spec.key for spec in specs}
+    for result in results["results"]:
+        if result["unique_id"] in keys and result["status"] == "success":
+            seconds = {"seconds": round(result["execution_time"], 3)}
+            yield dg.AssetMaterialization(asset_key=keys[result["unique_id"]], metadata=seconds)
 
 
 def _kept_reference_data(

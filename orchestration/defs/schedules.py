@@ -6,6 +6,8 @@ Belongs here: selections, cadences and zones. Does not belong here: assets.
 
 import dagster as dg
 
+from orchestration.clock import now
+from orchestration.defs.abandoned_runs import is_at_work
 from orchestration.defs.alerting import alert_notifications
 from orchestration.defs.ingestion import landed_extracts
 from orchestration.defs.notifying import sent_notifications
@@ -13,14 +15,9 @@ from orchestration.defs.publishing import published_database
 from orchestration.defs.reporting import delivered_messages, report_documents
 from orchestration.defs.retention import expired_detail
 from orchestration.defs.transformation import HEALTH_MODELS, warehouse_models
+from orchestration.settings import Settings
 
 ZONE = "UTC"
-
-_AT_WORK = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 
 _landing = dg.AssetSelection.assets(landed_extracts)
 _models = dg.AssetSelection.assets(warehouse_models)
@@ -85,8 +82,9 @@ def health_five_minute_job_schedule(
     context: dg.ScheduleEvaluationContext,
 ) -> dg.RunRequest | dg.SkipReason:
     """Every five minutes between the others, unless one of them is at work: it refreshes health too."""
-    at_work = context.instance.get_runs_count(dg.RunsFilter(statuses=_AT_WORK))
-    return dg.SkipReason("another run is at work") if at_work else dg.RunRequest()
+    if is_at_work(context.instance, Settings.load(), now=now()):
+        return dg.SkipReason("another run is at work")
+    return dg.RunRequest()
 
 
 # At night, after small lake files were merged and while nobody waits for figures.

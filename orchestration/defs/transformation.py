@@ -14,14 +14,17 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from orchestration.defs.dbt_build import dagster_events, run_dbt_build
 from orchestration.defs.deployment import Deployment
 from orchestration.defs.ingestion import OWNERS
+from orchestration.defs.partitions import note_event_days
 from orchestration.settings import DBT_PROJECT_DIR
 from orchestration.warehouse.build import CurrentRun, finish_build, prepare_build
 from orchestration.warehouse.days import DayRange
-from orchestration.warehouse.engines import engine_of
 from orchestration.warehouse.manifest import MANIFEST_FILE
 from orchestration.warehouse.plan import BuildPlan
 
 WAREHOUSE_POOL = "warehouse"
+
+# Marks the facts of which a build replaces single event days.
+REPLACED_BY_DAY = "agentmart/replaced_by_day"
 
 PROJECT = DbtProject(project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_DIR)
 
@@ -39,6 +42,10 @@ class FolderTranslator(DagsterDbtTranslator):
         self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
     ) -> dg.AssetSpec:
         spec = super().get_asset_spec(manifest, unique_id, project)
+        # Asked of sources too, which are no nodes.
+        config = manifest["nodes"].get(unique_id, {}).get("config", {})
+        if config.get("incremental_strategy") == "replace_dates":
+            spec = spec.merge_attributes(metadata={REPLACED_BY_DAY: True})
         return spec.replace_attributes(owners=OWNERS)
 
     def get_asset_check_spec(
@@ -65,16 +72,17 @@ def warehouse_models(
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Build the candidate: every model that is selected, and every data test on them."""
     current = deployment.current_run(context.run_id)
-    with engine_of(current.settings).lock(current.settings, on_wait=context.log.info):
-        plan = _plan(context, current, deployment.days(as_of=current.run.as_of))
-        context.log.info(f"Building because {plan.reason}.")
-        yield from dagster_events(
-            context,
-            run_dbt_build(
-                current.settings, is_full_refresh=plan.is_full_refresh, select=_selection(context)
-            ),
-        )
-        finish_build(current)
+    deployment.hold_warehouse(current.settings, say=context.log.info)
+    plan = _plan(context, current, deployment.days(as_of=current.run.as_of))
+    context.log.info(f"Building because {plan.reason}.")
+    yield from dagster_events(
+        context,
+        run_dbt_build(
+            current.settings, is_full_refresh=plan.is_full_refresh, select=_selection(context)
+        ),
+    )
+    finish_build(current)
+    note_event_days(context, current=current, plan=plan)
 
 
 # The models that can be refreshed by themselves, and the streams that they are made of.

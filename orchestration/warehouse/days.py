@@ -25,6 +25,11 @@ class DayRange:
     first: date
     end: date
 
+    @classmethod
+    def of_days(cls, *, first: date, last: date) -> DayRange:
+        """Both days, and those between."""
+        return cls(first=first, end=last + _DAY)
+
     def __str__(self) -> str:
         return f"{self.first} up to {self.end}"
 

@@ -3,16 +3,23 @@
 DuckDB lets one process write a file and then no other read it. The operating system frees this lock when
 its owner dies, so a killed run never blocks the next one (a Dagster pool slot would stay taken).
 
-Belongs here: that lock. Does not belong here: what is done while it is held.
+Belongs here: that lock, and the one that every run shares while it is at work. Does not belong here: what is
+done while they are held.
 """
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
+
+# What a terminal shows of waiting.
+LOGGER = logging.getLogger("agentmart.lock")
 
 
 @contextmanager
@@ -23,14 +30,29 @@ def exclusive_lock(path: Path, *, on_wait: Callable[[str], object]) -> Iterator[
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            file.seek(0)
-            owner = file.read().strip() or "unknown"
-            on_wait(f"{path.stem} is in use by process {owner}; waiting until it is done.")
+            on_wait(f"{path.stem} is in use by {_owner(file)}; waiting until it is done.")
             fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         file.truncate()
         file.write(str(os.getpid()))
         file.flush()
+        yield
+
+
+def _owner(file: IO[str]) -> str:
+    """Who holds the lock, and since when: it wrote its number into the file as it took it."""
+    file.seek(0)
+    number = file.read().strip() or "unknown"
+    since = datetime.fromtimestamp(int(os.fstat(file.fileno()).st_mtime), tz=UTC)
+    return f"process {number} since {since:%Y-%m-%d %H:%M:%S} UTC"
+
+
+@contextmanager
+def shared_lock(path: Path) -> Iterator[None]:
+    """Hold the lock together with any number of others, while nobody has it for itself."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
         yield
 
 

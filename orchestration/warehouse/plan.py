@@ -14,7 +14,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -162,6 +162,18 @@ def plan_build(
         pending_load_ids=load_ids if is_full_refresh else pending,
         days=days,
     )
+
+
+def built_days(plan: BuildPlan, *, entries: Iterable[LedgerEntry]) -> list[date]:
+    """The event days that a build takes up: those its loads touched, and those it was asked for."""
+    touched = {
+        date.fromisoformat(day)
+        for entry in entries
+        if entry.load_id in plan.pending_load_ids
+        for landed in entry.streams.values()
+        for day in landed.event_dates
+    }
+    return sorted(touched.union(plan.days.days() if plan.days else ()))
 
 
 def fingerprint_code(project_root: Path) -> str:

@@ -1,6 +1,7 @@
 """The Dagster code location: complete, described, and loaded without touching a deployment."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from orchestration.contracts.streams import STREAMS
 from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.warehouse.manifest import prepare_manifest, read_manifest
+
+README = PROJECT_ROOT / "README.md"
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +51,9 @@ def test_every_asset_has_an_owner_a_kind_a_group_and_a_purpose(
 
 
 def test_groups_follow_the_folders(repository: dg.RepositoryDefinition) -> None:
-    groups = {spec.key.path[-1]: spec.group_name for spec in _specs(repository)}
+    # A stream and a mart may have one name.
+    specs = [spec for spec in _specs(repository) if spec.key.path[0] != "raw"]
+    groups = {spec.key.path[-1]: spec.group_name for spec in specs}
     models = PROJECT_ROOT / "dbt_project" / "models"
     for path in models.rglob("*.sql"):
         folder = path.relative_to(models).parts
@@ -125,3 +130,45 @@ def test_loading_the_definitions_touches_no_deployment_and_no_network(
     )
     assert "reports_six_hourly_job_schedule" in json.loads(done.stdout)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backfill_of_event_days_is_one_run(repository: dg.RepositoryDefinition) -> None:
+    days = repository.assets_defs_by_key[dg.AssetKey(["core", "event_days"])]
+    assert days.backfill_policy == dg.BackfillPolicy.single_run()
+    partitions = days.partitions_def
+    assert isinstance(partitions, dg.TimeWindowPartitionsDefinition)
+    assert partitions.timezone == "UTC"
+    job = repository.get_job("event_days_backfill_job")
+    assert job.asset_layer.executable_asset_keys == {days.key}
+
+
+def test_event_days_hang_on_the_facts_that_are_replaced_by_day(
+    repository: dg.RepositoryDefinition,
+) -> None:
+    facts = (PROJECT_ROOT / "dbt_project" / "models" / "core").glob("fct_*.sql")
+    replaced = {fact.stem for fact in facts if "replace_dates" in fact.read_text()}
+    days = repository.assets_defs_by_key[dg.AssetKey(["core", "event_days"])]
+    (spec,) = days.specs
+    assert {dep.asset_key.path[-1] for dep in spec.deps} == replaced
+
+
+def test_the_readme_tells_each_job_its_schedule_and_what_it_refreshes(
+    repository: dg.RepositoryDefinition,
+) -> None:
+    told = dict(
+        re.findall(r"^\| `(\w+_job)` \| (.+?) \|", README.read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    scheduled = {
+        schedule.job_name: f"`{schedule.cron_schedule}` {schedule.execution_timezone}"
+        for schedule in repository.schedule_defs
+    }
+    by_hand = {"event_days_backfill_job": "by hand, for a range of days"}
+    assert told == {**scheduled, **by_hand}
+
+
+def test_the_readme_names_the_job_of_the_landing_sensor(
+    repository: dg.RepositoryDefinition,
+) -> None:
+    job = repository.get_sensor_def("landing_sensor").job_name
+    words = " ".join(README.read_text(encoding="utf-8").split())
+    assert f"`landing_sensor` starts `{job}`" in words

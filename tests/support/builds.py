@@ -31,6 +31,7 @@ from dbt.cli.main import dbtRunner
 
 from orchestration.ingest.ledger import read_entries
 from orchestration.settings import DBT_PROJECT_DIR, Settings
+from orchestration.warehouse.days import DayRange
 from orchestration.warehouse.manifest import MANIFEST_FILE, prepare_manifest
 from orchestration.warehouse.plan import BuildPlan, write_run_inputs
 
@@ -60,7 +61,11 @@ class RecordedBuilds:
 
 
 def write_inputs(
-    settings: Settings, *, published: frozenset[str] | None, as_of: datetime
+    settings: Settings,
+    *,
+    published: frozenset[str] | None,
+    as_of: datetime,
+    days: DayRange | None = None,
 ) -> BuildPlan:
     """Write the run inputs of a build after one that published these loads (None: there was none)."""
     entries = read_entries(settings.lake)
@@ -72,6 +77,7 @@ def write_inputs(
         code_fingerprint="test",
         load_ids=loaded,
         pending_load_ids=loaded - (published or frozenset()),
+        days=days,
     )
     write_run_inputs(settings, entries=entries, plan=plan, run_id=1, as_of=as_of, is_complete=True)
     return plan
@@ -199,9 +205,16 @@ class Replayed:
     def connection(self) -> duckdb.DuckDBPyConnection:
         return self._connection
 
-    def run(self, *, as_of: datetime, is_published: bool = True, has_marts: bool = True) -> None:
+    def run(
+        self,
+        *,
+        as_of: datetime,
+        is_published: bool = True,
+        has_marts: bool = True,
+        days: DayRange | None = None,
+    ) -> None:
         """What a run builds; unless it is published, its loads stay pending, as after a failed audit."""
-        plan = write_inputs(self._settings, published=self._published, as_of=as_of)
+        plan = write_inputs(self._settings, published=self._published, as_of=as_of, days=days)
         if plan.is_full_refresh:
             self._connection.close()
             self._connection = self._empty()

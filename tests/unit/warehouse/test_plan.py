@@ -17,6 +17,7 @@ from orchestration.warehouse.days import DayRange
 from orchestration.warehouse.plan import (
     BuildPlan,
     built_by,
+    built_days,
     fingerprint_code,
     plan_build,
     read_candidate,
@@ -86,6 +87,13 @@ def test_days_that_are_asked_for_are_built_again_though_nothing_is_new() -> None
     assert not plan.pending_load_ids
     assert plan.reason == "the event days 2026-02-01 up to 2026-02-03 are to be built again"
     assert _plan_days(ONE, TWO, THREE).reason.endswith(", and 1 new loads")
+
+
+def test_a_build_takes_up_the_days_of_its_loads_and_those_it_is_asked_for() -> None:
+    new = ledger_entry("three", event_dates=("2026-02-27", "2026-02-02"))
+    entries = [ONE, TWO, new]
+    days = built_days(_plan(entries, _published(), days=DAYS), entries=entries)
+    assert days == [date(2026, 2, 1), date(2026, 2, 2), date(2026, 2, 27)]
 
 
 def test_new_loads_are_pending_and_only_they() -> None:

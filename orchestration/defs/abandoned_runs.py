@@ -1,0 +1,52 @@
+"""Runs of which Dagster still says that they are at work though their process is gone.
+
+A run whose process was killed together with everything that watched it, by a power cut or as `agentmart
+run` in a terminal, stays "started" in Dagster's record for ever: schedules and sensors would wait for it.
+
+Belongs here: finding such runs and noting that they failed. Does not belong here: the locks
+(warehouse/lock), and who is told (notifying).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import dagster as dg
+
+from orchestration.settings import Settings
+from orchestration.warehouse.lock import lock_if_free
+
+# A run shares the lock once its process has imported everything and made its resources.
+_LONGEST_START = timedelta(minutes=10)
+_LONGEST_SETUP = timedelta(minutes=2)
+
+_WAITING = (dg.DagsterRunStatus.QUEUED,)
+_WORKING = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED)
+
+
+def is_at_work(instance: dg.DagsterInstance, settings: Settings, *, now: datetime) -> bool:
+    """Whether a run is waiting or at work, of Dagster or of a terminal, whose process is not gone."""
+    end_abandoned_runs(instance, settings, now=now)
+    return instance.get_runs_count(dg.RunsFilter(statuses=[*_WAITING, *_WORKING])) > 0
+
+
+def end_abandoned_runs(
+    instance: dg.DagsterInstance, settings: Settings, *, now: datetime
+) -> list[str]:
+    """Note that runs whose process is gone have failed, and free what they held; their ids.
+
+    Every run shares a lock while it is at work, which the operating system takes from a dead process: while
+    nobody has it, no run is alive.
+    """
+    ended = []
+    with lock_if_free(settings.runs_lock_file) as is_nobody_at_work:
+        if is_nobody_at_work:
+            for record in instance.get_run_records(dg.RunsFilter(statuses=list(_WORKING))):
+                run = record.dagster_run
+                is_started = run.status is dg.DagsterRunStatus.STARTED
+                longest = _LONGEST_SETUP if is_started else _LONGEST_START
+                if now - record.update_timestamp > longest:
+                    ended.append(run.run_id)
+                    instance.report_run_failed(run, "The process of this run is gone.")
+                    instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    return ended
