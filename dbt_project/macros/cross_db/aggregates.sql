@@ -17,6 +17,14 @@
     )
 {%- endmacro %}
 
+{% macro spark__percentile_cont(value, fraction, where) -%}
+    round(
+        percentile(cast({{ value }} as double), {{ fraction }})
+        {%- if where %} filter (where {{ where }}){% endif %},
+        9
+    )
+{%- endmacro %}
+
 {#
     The value at the 0-based place floor(fraction x n) of the ascending values. The fraction is written as a decimal: the
     place must not fall short by a binary hair.
@@ -33,6 +41,15 @@
     )
 {%- endmacro %}
 
+{#- `get` counts from 0 and gives NULL outside the list, where brackets and element_at fail. -#}
+{% macro spark__value_at_rank(value, fraction, where) -%}
+    {%- set known = value ~ ' is not null' ~ (' and ' ~ where if where else '') -%}
+    get(
+        array_sort(collect_list({{ value }}) filter (where {{ known }})),
+        cast(floor(cast({{ fraction }} as decimal(9, 6)) * count(*) filter (where {{ known }})) as int)
+    )
+{%- endmacro %}
+
 {% macro median(value, where=none) -%}
     {{ percentile_cont(value, 0.5, where) }}
 {%- endmacro %}
@@ -43,4 +60,8 @@
 
 {% macro duckdb__string_agg_ordered(value, delimiter, order_by) -%}
     string_agg({{ value }}, {{ sql_text(delimiter) }} order by {{ order_by or value }})
+{%- endmacro %}
+
+{% macro spark__string_agg_ordered(value, delimiter, order_by) -%}
+    listagg({{ value }}, {{ sql_text(delimiter) }}) within group (order by {{ order_by or value }})
 {%- endmacro %}

@@ -8,3 +8,8 @@
 {% macro duckdb__create_table_function(name, parameters, query) -%}
     {{ return('create or replace macro ' ~ name ~ '(' ~ parameters ~ ') as table (\n' ~ query ~ '\n)') }}
 {%- endmacro %}
+
+{#- Readers call functions in the published database, which is a DuckDB file on every target: publishing renders them. -#}
+{% macro spark__create_table_function(name, parameters, query) -%}
+    {{ return('') }}
+{%- endmacro %}

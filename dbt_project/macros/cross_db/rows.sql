@@ -17,6 +17,14 @@
     )
 {%- endmacro %}
 
+{#- The replaced columns come last: whoever reads the result names its columns. -#}
+{% macro spark__all_columns_replacing(alias, expressions) -%}
+    {{ alias }}.* except ({{ expressions | join(', ') }})
+    {%- for column, expression in expressions.items() %},
+    {{ expression }} as {{ column }}
+    {%- endfor %}
+{%- endmacro %}
+
 {% macro join_dates(start_date, end_date, alias, column='date_day') -%}
     {{ adapter.dispatch('join_dates')(start_date, end_date, alias, column) }}
 {%- endmacro %}
@@ -32,6 +40,16 @@
     ) as {{ alias }}
 {%- endmacro %}
 
+{#- A sequence whose end lies before its start counts down, so an empty span is told apart. -#}
+{% macro spark__join_dates(start_date, end_date, alias, column) -%}
+    cross join lateral explode(
+        case
+            when cast({{ start_date }} as date) < cast({{ end_date }} as date)
+                then sequence(cast({{ start_date }} as date), date_add(cast({{ end_date }} as date), -1))
+        end
+    ) as {{ alias }} ({{ column }})
+{%- endmacro %}
+
 {% macro join_numbers(first_number, last_number, alias, column='number') -%}
     {{ adapter.dispatch('join_numbers')(first_number, last_number, alias, column) }}
 {%- endmacro %}
@@ -43,6 +61,15 @@
             cast({{ last_number }} as bigint)
         )) as {{ column }}
     ) as {{ alias }}
+{%- endmacro %}
+
+{% macro spark__join_numbers(first_number, last_number, alias, column) -%}
+    cross join lateral explode(
+        case
+            when cast({{ first_number }} as bigint) <= cast({{ last_number }} as bigint)
+                then sequence(cast({{ first_number }} as bigint), cast({{ last_number }} as bigint))
+        end
+    ) as {{ alias }} ({{ column }})
 {%- endmacro %}
 
 {% macro join_list(list, alias, column, position=none) -%}
@@ -59,6 +86,16 @@
     ) as {{ alias }}
 {%- endmacro %}
 
+{% macro spark__join_list(list, alias, column, position) -%}
+    {%- if position -%}
+    cross join lateral inline(
+        transform({{ list }}, (one, place) -> named_struct('element', one, 'place', place + 1))
+    ) as {{ alias }} ({{ column }}, {{ position }})
+    {%- else -%}
+    cross join lateral explode({{ list }}) as {{ alias }} ({{ column }})
+    {%- endif -%}
+{%- endmacro %}
+
 {% macro join_map(map, alias, key_column, value_column) -%}
     {{ adapter.dispatch('join_map')(map, alias, key_column, value_column) }}
 {%- endmacro %}
@@ -71,12 +108,20 @@
     ) as {{ alias }}
 {%- endmacro %}
 
+{% macro spark__join_map(map, alias, key_column, value_column) -%}
+    cross join lateral explode({{ map }}) as {{ alias }} ({{ key_column }}, {{ value_column }})
+{%- endmacro %}
+
 {% macro list_length(list) -%}
     {{ adapter.dispatch('list_length')(list) }}
 {%- endmacro %}
 
 {% macro duckdb__list_length(list) -%}
     coalesce(len({{ list }}), 0)
+{%- endmacro %}
+
+{% macro spark__list_length(list) -%}
+    coalesce(array_size({{ list }}), 0)
 {%- endmacro %}
 
 {#
@@ -97,4 +142,17 @@
             cast(columns(wide.* exclude ({{ key }})) as varchar)
         from {{ relation }} as wide
     ) unpivot include nulls (metric_value for metric_name in (columns(* exclude ({{ key }})))) as texts
+{%- endmacro %}
+
+{#- UNPIVOT wants every column named; a row as JSON knows its own, and its numbers keep their digits as text. -#}
+{% macro spark__values_by_name(relation, key) -%}
+    select
+        wide.{{ key }},
+        texts.metric_name,
+        texts.metric_value
+    from {{ relation }} as wide
+    cross join lateral explode(
+        from_json(to_json(struct(wide.*), map('ignoreNullFields', 'false')), 'map<string, string>')
+    ) as texts (metric_name, metric_value)
+    where texts.metric_name <> '{{ key }}'
 {%- endmacro %}

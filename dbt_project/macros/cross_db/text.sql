@@ -8,6 +8,10 @@
     format('{:,.{{ places }}f}', cast({{ value }} as double))
 {%- endmacro %}
 
+{% macro spark__format_number(value, places) -%}
+    format_number(cast({{ value }} as double), {{ places }})
+{%- endmacro %}
+
 {#- 'YYYY-MM-DD HH:MM' of a wall time. -#}
 {% macro format_minute(local_timestamp) -%}
     {{ adapter.dispatch('format_minute')(local_timestamp) }}
@@ -15,4 +19,8 @@
 
 {% macro duckdb__format_minute(local_timestamp) -%}
     strftime({{ local_timestamp }}, '%Y-%m-%d %H:%M')
+{%- endmacro %}
+
+{% macro spark__format_minute(local_timestamp) -%}
+    date_format({{ local_timestamp }}, 'yyyy-MM-dd HH:mm')
 {%- endmacro %}

@@ -11,6 +11,11 @@
     timezone({{ zone }}, timezone('UTC', {{ utc_timestamp }}))
 {%- endmacro %}
 
+{#- The session is in UTC (profiles.yml), so a wall time is the timestamp that the session shows. -#}
+{% macro spark__to_local_timestamp(utc_timestamp, zone) -%}
+    from_utc_timestamp({{ utc_timestamp }}, {{ zone }})
+{%- endmacro %}
+
 {% macro to_utc_timestamp(local_timestamp, zone) -%}
     {{ adapter.dispatch('to_utc_timestamp')(local_timestamp, zone) }}
 {%- endmacro %}
@@ -31,6 +36,11 @@
     end
 {%- endmacro %}
 
+{#- Takes the earlier of two instants that have one wall time by itself. -#}
+{% macro spark__to_utc_timestamp(local_timestamp, zone) -%}
+    to_utc_timestamp(cast({{ local_timestamp }} as timestamp), {{ zone }})
+{%- endmacro %}
+
 {% macro local_date(utc_timestamp, zone) -%}
     cast({{ to_local_timestamp(utc_timestamp, zone) }} as date)
 {%- endmacro %}
@@ -43,6 +53,10 @@
     (cast({{ date }} as date) + cast({{ days }} as integer))
 {%- endmacro %}
 
+{% macro spark__date_add_days(date, days) -%}
+    date_add(cast({{ date }} as date), cast({{ days }} as int))
+{%- endmacro %}
+
 {% macro date_add_months(date, months) -%}
     {{ adapter.dispatch('date_add_months')(date, months) }}
 {%- endmacro %}
@@ -51,12 +65,20 @@
     cast(cast({{ date }} as date) + to_months(cast({{ months }} as integer)) as date)
 {%- endmacro %}
 
+{% macro spark__date_add_months(date, months) -%}
+    add_months(cast({{ date }} as date), cast({{ months }} as int))
+{%- endmacro %}
+
 {% macro days_between(start_date, end_date) -%}
     {{ adapter.dispatch('days_between')(start_date, end_date) }}
 {%- endmacro %}
 
 {% macro duckdb__days_between(start_date, end_date) -%}
     (cast({{ end_date }} as date) - cast({{ start_date }} as date))
+{%- endmacro %}
+
+{% macro spark__days_between(start_date, end_date) -%}
+    cast(datediff(cast({{ end_date }} as date), cast({{ start_date }} as date)) as bigint)
 {%- endmacro %}
 
 {% macro timestamp_add_seconds(timestamp, seconds) -%}
@@ -71,12 +93,22 @@
     ({{ timestamp }} + to_microseconds(cast(cast({{ seconds }} as decimal(38, 6)) * 1000000 as bigint)))
 {%- endmacro %}
 
+{% macro spark__timestamp_add_seconds(timestamp, seconds) -%}
+    timestamp_micros(
+        {{ spark_epoch_micros(timestamp) }} + cast(cast({{ seconds }} as decimal(38, 6)) * 1000000 as bigint)
+    )
+{%- endmacro %}
+
 {% macro timestamp_add_days(timestamp, days) -%}
     {{ adapter.dispatch('timestamp_add_days')(timestamp, days) }}
 {%- endmacro %}
 
 {% macro duckdb__timestamp_add_days(timestamp, days) -%}
     (cast({{ timestamp }} as timestamp) + to_days(cast({{ days }} as integer)))
+{%- endmacro %}
+
+{% macro spark__timestamp_add_days(timestamp, days) -%}
+    timestamp_micros({{ spark_epoch_micros(timestamp) }} + cast({{ days }} as bigint) * 86400000000)
 {%- endmacro %}
 
 {% macro seconds_between(start_at, end_at) -%}
@@ -91,6 +123,13 @@
     )
 {%- endmacro %}
 
+{% macro spark__seconds_between(start_at, end_at) -%}
+    cast(
+        ({{ spark_epoch_micros(end_at) }} - {{ spark_epoch_micros(start_at) }}) * cast(0.000001 as decimal(7, 6))
+        as decimal(18, 6)
+    )
+{%- endmacro %}
+
 {% macro ms_between(start_at, end_at) -%}
     {{ adapter.dispatch('ms_between')(start_at, end_at) }}
 {%- endmacro %}
@@ -99,12 +138,25 @@
     ((epoch_us({{ end_at }}) - epoch_us({{ start_at }})) // 1000)
 {%- endmacro %}
 
+{% macro spark__ms_between(start_at, end_at) -%}
+    (({{ spark_epoch_micros(end_at) }} - {{ spark_epoch_micros(start_at) }}) div 1000)
+{%- endmacro %}
+
 {% macro timestamp_floor(timestamp, seconds) -%}
     {{ adapter.dispatch('timestamp_floor')(timestamp, seconds) }}
 {%- endmacro %}
 
 {% macro duckdb__timestamp_floor(timestamp, seconds) -%}
     time_bucket(to_seconds({{ seconds }}), {{ timestamp }}, timestamp '1970-01-01 00:00:00')
+{%- endmacro %}
+
+{% macro spark__timestamp_floor(timestamp, seconds) -%}
+    {%- set micros = spark_epoch_micros(timestamp) -%}
+    timestamp_micros({{ micros }} - pmod({{ micros }}, cast({{ seconds }} as bigint) * 1000000))
+{%- endmacro %}
+
+{% macro spark_epoch_micros(timestamp) -%}
+    unix_micros(cast({{ timestamp }} as timestamp))
 {%- endmacro %}
 
 {% macro date_of_trunc(part, value) -%}
@@ -119,12 +171,21 @@
     isodow({{ date }})
 {%- endmacro %}
 
+{#- Counts from Monday = 0. -#}
+{% macro spark__iso_weekday(date) -%}
+    cast(weekday({{ date }}) + 1 as bigint)
+{%- endmacro %}
+
 {% macro iso_week(date) -%}
     {{ adapter.dispatch('iso_week')(date) }}
 {%- endmacro %}
 
 {% macro duckdb__iso_week(date) -%}
     week({{ date }})
+{%- endmacro %}
+
+{% macro spark__iso_week(date) -%}
+    cast(weekofyear({{ date }}) as bigint)
 {%- endmacro %}
 
 {% macro iso_year(date) -%}
@@ -135,6 +196,10 @@
     isoyear({{ date }})
 {%- endmacro %}
 
+{% macro spark__iso_year(date) -%}
+    cast(extract(yearofweek from {{ date }}) as bigint)
+{%- endmacro %}
+
 {% macro format_date(date) -%}
     {{ adapter.dispatch('format_date')(date) }}
 {%- endmacro %}
@@ -143,10 +208,18 @@
     strftime({{ date }}, '%Y-%m-%d')
 {%- endmacro %}
 
+{% macro spark__format_date(date) -%}
+    date_format({{ date }}, 'yyyy-MM-dd')
+{%- endmacro %}
+
 {% macro format_month(date) -%}
     {{ adapter.dispatch('format_month')(date) }}
 {%- endmacro %}
 
 {% macro duckdb__format_month(date) -%}
     strftime({{ date }}, '%Y-%m')
+{%- endmacro %}
+
+{% macro spark__format_month(date) -%}
+    date_format({{ date }}, 'yyyy-MM')
 {%- endmacro %}

@@ -33,12 +33,33 @@
     )
 {%- endmacro %}
 
+{#-
+    The same whole numbers. A quotient of decimals is cut to its type, so the remainder is taken away first: what is left
+    divides evenly. The divisor's 20 digits leave the quotient 28 before the point.
+-#}
+{% macro spark__exact_divide_money(amount, divisor) -%}
+    {%- set dividend = 'cast(cast(abs(' ~ amount ~ ') * 1000000000000 as decimal(38, 0)) * 1000000000 as decimal(38, 0))' -%}
+    {%- set whole_divisor = 'cast(cast(' ~ divisor ~ ' as decimal(38, 9)) * 1000000000 as decimal(19, 0))' -%}
+    {%- set doubled = 'cast(2 * ' ~ dividend ~ ' + ' ~ whole_divisor ~ ' as decimal(38, 0))' -%}
+    {%- set by = 'cast(2 * ' ~ whole_divisor ~ ' as decimal(20, 0))' -%}
+    cast(
+        case when {{ amount }} < 0 then -1 else 1 end
+        * cast(cast({{ doubled }} - {{ doubled }} % {{ by }} as decimal(38, 0)) / {{ by }} as decimal(38, 0))
+        * cast(0.000000000001 as decimal(12, 12))
+        as decimal(38, 12)
+    )
+{%- endmacro %}
+
 {% macro integer_divide(dividend, divisor) -%}
     {{ adapter.dispatch('integer_divide')(dividend, divisor) }}
 {%- endmacro %}
 
 {% macro duckdb__integer_divide(dividend, divisor) -%}
     (({{ dividend }}) // ({{ divisor }}))
+{%- endmacro %}
+
+{% macro spark__integer_divide(dividend, divisor) -%}
+    (({{ dividend }}) div ({{ divisor }}))
 {%- endmacro %}
 
 {% macro try_cast(value, type) -%}
@@ -57,6 +78,10 @@
     error({{ message }})
 {%- endmacro %}
 
+{% macro spark__raise_error(message) -%}
+    raise_error({{ message }})
+{%- endmacro %}
+
 {#
     The length in front of each part keeps ('a', 'b|c') and ('a|b', 'c') apart; NULL has no length.
 #}
@@ -72,5 +97,14 @@
 {%- endmacro %}
 
 {% macro sql_text(text) -%}
+    {{ adapter.dispatch('sql_text')(text) }}
+{%- endmacro %}
+
+{% macro default__sql_text(text) -%}
     '{{ text | string | replace("'", "''") }}'
+{%- endmacro %}
+
+{#- A backslash escapes what follows it, and two literals side by side are one. -#}
+{% macro spark__sql_text(text) -%}
+    '{{ text | string | replace("\\", "\\\\") | replace("'", "\\'") }}'
 {%- endmacro %}

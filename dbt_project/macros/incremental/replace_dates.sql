@@ -22,14 +22,18 @@
 {% macro default__get_incremental_replace_dates_sql(arg_dict) %}
     {%- set target_relation = arg_dict['target_relation'] -%}
     {%- set columns = get_quoted_csv(arg_dict['dest_columns'] | map(attribute='name')) -%}
-    {%- set date_column = config.get('meta', {}).get('replace_dates_column', 'event_date') -%}
     delete from {{ target_relation }}
-    where {{ is_one_of_dates(date_column, pending_dates(this.name)) }};
+    where {{ is_one_of_dates(replaced_by(), pending_dates(this.name)) }};
 
     insert into {{ target_relation }} ({{ columns }})
     select {{ columns }}
     from {{ arg_dict['temp_relation'] }}
 {% endmacro %}
+
+{# The column by which the rows of this model are replaced. #}
+{% macro replaced_by() -%}
+    {{ return(config.get('meta', {}).get('replace_dates_column', 'event_date')) }}
+{%- endmacro %}
 
 {#
     The event dates of a fact that this run must rebuild, as ISO texts. Unit tests override it with

@@ -74,6 +74,40 @@
 {% endmacro %}
 
 
+{#
+    A stream is a folder of Parquet files; a join with the ledger's list leaves those that exist for dbt, and a query for
+    some dates opens the folders of those dates alone. A stream without a file has a typed empty one among the inputs.
+#}
+{% macro spark__create_raw_views() %}
+    {%- set home = env_var('AGENTMART_HOME', '../data') -%}
+    {%- set inputs = home ~ '/warehouse/inputs' -%}
+    {%- do create_schema(api.Relation.create(schema='raw')) -%}
+    {%- do run_query(
+        "create or replace view raw.lake_files as select * from parquet.`" ~ inputs ~ "/lake_files.parquet`"
+    ) -%}
+    {%- set landed = run_query("select distinct stream_name from raw.lake_files").columns[0].values() -%}
+    {%- for node in graph.sources.values() if node.source_name == 'raw' -%}
+        {%- set view = "create or replace view raw." ~ node.name ~ " as " -%}
+        {%- if node.config.meta.get('is_run_input') -%}
+            {%- do run_query(view ~ "select * from parquet.`" ~ inputs ~ "/" ~ node.name ~ ".parquet`") -%}
+        {%- elif node.name in landed -%}
+            {%- do run_query(
+                view ~ "select landed.* from parquet.`" ~ home ~ "/lake/raw/" ~ node.name ~ "` as landed"
+                ~ " inner join raw.lake_files as files"
+                ~ " on files.stream_name = " ~ sql_text(node.name)
+                ~ " and files.event_date = landed.event_date"
+                ~ " and substring_index(files.path, '/', -1) = landed._metadata.file_name"
+                ~ " and not array_contains(files.excluded_load_ids, landed.load_id)"
+            ) -%}
+        {%- else -%}
+            {%- do run_query(
+                view ~ "select *, cast(null as date) as event_date from parquet.`"
+                ~ inputs ~ "/" ~ node.name ~ ".empty.parquet`"
+            ) -%}
+        {%- endif -%}
+    {%- endfor -%}
+{% endmacro %}
+
 {# A select of the rows of lake files, given as SQL texts. #}
 {% macro raw_rows_of(files) %}
     {{- return(

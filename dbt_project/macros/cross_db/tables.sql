@@ -1,0 +1,110 @@
+{#
+    How tables come to be where dbt's own macros for an engine do not do what the project states of
+    its tables: contracts, seeds, schemas, partitions.
+#}
+
+{# The engine's name of a type as contracts, seeds and unit tests spell it. #}
+{% macro type_named(type) -%}
+    {{ return(adapter.dispatch('type_named')(type)) }}
+{%- endmacro %}
+
+{% macro default__type_named(type) -%}
+    {{ return(type) }}
+{%- endmacro %}
+
+{#- A varchar has a length there, and there is no other text of any length than string. -#}
+{% macro spark__type_named(type) -%}
+    {{ return('string' if type | lower | trim == 'varchar' else type) }}
+{%- endmacro %}
+
+{% macro spark__cast(field, type) -%}
+    cast({{ field }} as {{ type_named(type) }})
+{%- endmacro %}
+
+{#
+    The columns of a contract, in its order and of its types. Parquet tables refuse no NULL by themselves, so the
+    query does. Types of expressions differ between engines (an hour is an int here, a bigint there), so the contract
+    makes them what it says; dbt has compared the names before.
+#}
+{% macro spark__get_select_subquery(sql) %}
+    select
+    {%- for name, column in model['columns'].items() %}
+        {%- set value = 'model_subq.' ~ name -%}
+        {%- if column.constraints | selectattr('type', 'equalto', 'not_null') | list -%}
+            {%- set message = sql_text(this.identifier ~ '.' ~ name ~ ' is NULL; its contract says not_null') -%}
+            {%- set value = 'coalesce(' ~ value ~ ', ' ~ raise_error(message) ~ ')' -%}
+        {%- endif %}
+        cast({{ value }} as {{ type_named(column.data_type) }}) as {{ name }}{{ ',' if not loop.last }}
+    {%- endfor %}
+    from (
+        {{ sql }}
+    ) as model_subq
+{%- endmacro %}
+
+{#- Types are made by the query above; here names are held, and each value must be of a kind that becomes its type. -#}
+{% macro spark__get_assert_columns_equivalent(sql) -%}
+    {%- set made = get_column_schema_from_query(sql) | map(attribute='name') | map('lower') | list -%}
+    {%- set stated = model['columns'] | map('lower') | list -%}
+    {%- if made | sort != stated | sort -%}
+        {%- do exceptions.raise_compiler_error(
+            'contract of ' ~ this ~ ': the query makes ' ~ made | sort | join(', ')
+            ~ ' where the contract says ' ~ stated | sort | join(', ')
+        ) -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Tables lie below the deployment, where publishing finds their files: <home>/warehouse/spark/<schema>/<table>. -#}
+{% macro spark__create_schema(relation) -%}
+    {%- call statement('create_schema') -%}
+        create schema if not exists {{ relation.without_identifier() }}
+        location {{ sql_text(spark_warehouse() ~ '/' ~ relation.schema) }}
+    {%- endcall -%}
+{% endmacro %}
+
+{% macro spark_warehouse() -%}
+    {{ return(env_var('AGENTMART_HOME', '../data') ~ '/warehouse/spark') }}
+{%- endmacro %}
+
+{#- What is replaced by date is a folder per date. -#}
+{% macro spark__partition_cols(label, required=false) -%}
+    {%- if config.get('incremental_strategy') == 'replace_dates' -%}
+        {{ label }} ({{ replaced_by() }})
+    {%- endif -%}
+{%- endmacro %}
+
+{#
+    The rows of a seed. dbt's own macro binds values as text without escaping it, and a missing one as the text None.
+#}
+{% macro spark__load_csv_rows(model, agate_table) -%}
+    {%- set types = model['config'].get('column_types', {}) -%}
+    {%- set statements = [] -%}
+    {%- for chunk in agate_table.rows | batch(500) -%}
+        {%- set rows = [] -%}
+        {%- for row in chunk -%}
+            {%- set values = [] -%}
+            {%- for name in agate_table.column_names -%}
+                {%- set type = type_named(types.get(name, adapter.convert_type(agate_table, loop.index0))) -%}
+                {%- set value = 'null' if row[name] is none else sql_text(row[name]) -%}
+                {%- do values.append('cast(' ~ value ~ ' as ' ~ type ~ ')') -%}
+            {%- endfor -%}
+            {%- do rows.append('(' ~ values | join(', ') ~ ')') -%}
+        {%- endfor -%}
+        {%- set statement = 'insert into ' ~ this ~ ' values ' ~ rows | join(', ') -%}
+        {%- do adapter.add_query(statement, abridge_sql_log=True) -%}
+        {%- do statements.append(statement) -%}
+    {%- endfor -%}
+    {{ return(statements | first | default('')) }}
+{%- endmacro %}
+
+{% macro spark__create_csv_table(model, agate_table) -%}
+    {%- set types = model['config'].get('column_types', {}) -%}
+    {%- set columns = [] -%}
+    {%- for name in agate_table.column_names -%}
+        {%- do columns.append(
+            name ~ ' ' ~ type_named(types.get(name, adapter.convert_type(agate_table, loop.index0)))
+        ) -%}
+    {%- endfor -%}
+    {%- set statement = 'create table ' ~ this ~ ' (' ~ columns | join(', ') ~ ') using parquet' -%}
+    {%- do run_query(statement) -%}
+    {{ return(statement) }}
+{%- endmacro %}
