@@ -88,6 +88,8 @@ def _copy(connection: duckdb.DuckDBPyConnection, query: str, form: str, out: Pat
         "json": "format json, array true",
         "parquet": "format parquet",
     }[form]
+    if form in ("csv", "table"):
+        query = _without_formulas(query, connection.sql(query))
     if out is not None:
         _copy_to(connection, query, options, out)
         return
@@ -100,6 +102,23 @@ def _copy(connection: duckdb.DuckDBPyConnection, query: str, form: str, out: Pat
         with rows.open("rb") as source:
             shutil.copyfileobj(source, sys.stdout.buffer)
         sys.stdout.buffer.flush()
+
+
+def _without_formulas(query: str, relation: duckdb.DuckDBPyRelation) -> str:
+    """The query with a quote before each text that a spreadsheet would run, as in every other CSV file."""
+    from orchestration.reporting.tables import FORMULA_STARTS
+
+    starts = ", ".join(f"chr({ord(start)})" for start in FORMULA_STARTS)
+    columns = []
+    for number, (name, kind) in enumerate(zip(relation.columns, relation.types, strict=True)):
+        cell = f"c{number}"
+        if str(kind) == "VARCHAR":
+            runs = f"left({cell}, 1) in ({starts}) and try_cast({cell} as double) is null"
+            cell = f"case when {runs} then chr(39) || {cell} else {cell} end"
+        quoted = name.replace('"', '""')
+        columns.append(f'{cell} as "{quoted}"')
+    names = ", ".join(f"c{number}" for number in range(len(columns)))
+    return f"select {', '.join(columns)} from ({query.strip().rstrip(';')}) as found ({names})"
 
 
 def _copy_to(connection: duckdb.DuckDBPyConnection, query: str, options: str, target: Path) -> None:

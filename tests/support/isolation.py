@@ -134,7 +134,7 @@ def report_texts(settings: Settings, scope: str, *, pdf: Sequence[str]) -> dict[
             if path.suffix != ".pdf":
                 texts[path.name] = path.read_text()
             elif path.parts[-4] in pdf:
-                texts[path.name] = _pdf_text(path)
+                texts[path.name] = pdf_text(path)
     assert texts
     return texts
 
@@ -212,7 +212,7 @@ def row_texts(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     }
 
 
-def _pdf_text(path: Path) -> str:
+def pdf_text(path: Path) -> str:
     reader = PdfReader(path)
     pages = [page.extract_text() for page in reader.pages]
     return "\n".join([*pages, str(reader.metadata), str(reader.outline)])
