@@ -45,6 +45,7 @@ KEYS: Mapping[str, Kind] = {
     "ducklake_catalog": Kind.TEXT,
     "ducklake_schema": Kind.TEXT,
     "ducklake_data": Kind.TEXT,
+    "dagster_postgres": Kind.TEXT,
     "smtp_host": Kind.TEXT,
     "smtp_port": Kind.NUMBER,
     "smtp_security": Kind.TEXT,

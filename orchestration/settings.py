@@ -120,6 +120,8 @@ class Settings:
     # Which engine builds; whether there is such a one is asked when it is to build.
     target: str = DEFAULT_TARGET
     ducklake: DuckLakeSettings | None = None
+    # A URL of PostgreSQL without the password, where Dagster keeps its record of runs; None is a file.
+    dagster_postgres: str | None = None
     time_zone: str = "UTC"
     user_id_salt: str = field(default=DEVELOPMENT_SALT, repr=False)
     threads: int = 4
@@ -184,6 +186,7 @@ class Settings:
             environment=environment,
             target=environ.get("AGENTMART_DBT_TARGET") or DEFAULT_TARGET,
             ducklake=_ducklake(environ, home=home),
+            dagster_postgres=_dagster_postgres(environ),
             time_zone=zone,
             user_id_salt=environ.get("AGENTMART_USER_ID_SALT") or DEVELOPMENT_SALT,
             threads=_whole_number(environ, "AGENTMART_THREADS", default=4),
@@ -316,11 +319,7 @@ def _ducklake(environ: Mapping[str, str], *, home: Path) -> DuckLakeSettings | N
     catalog = environ.get("AGENTMART_DUCKLAKE_CATALOG")
     if not catalog:
         return None
-    if re.search(r"\bpassword\s*=|://[^/@]*:[^/@]*@", catalog):
-        raise UserError(
-            "AGENTMART_DUCKLAKE_CATALOG holds a password, which would be shown in messages; leave it out and"
-            " set PGPASSWORD, or use ~/.pgpass"
-        )
+    _refuse_password("AGENTMART_DUCKLAKE_CATALOG", catalog)
     schema = environ.get("AGENTMART_DUCKLAKE_SCHEMA") or "agentmart"
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", schema):
         raise UserError(
@@ -342,6 +341,26 @@ def _ducklake(environ: Mapping[str, str], *, home: Path) -> DuckLakeSettings | N
 
 def _home(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("AGENTMART_HOME") or "data").resolve()
+
+
+def _dagster_postgres(environ: Mapping[str, str]) -> str | None:
+    url = environ.get("AGENTMART_DAGSTER_POSTGRES")
+    if not url:
+        return None
+    _refuse_password("AGENTMART_DAGSTER_POSTGRES", url)
+    if not re.fullmatch(r"postgresql://[^\s\"'\\]+", url):
+        raise UserError(
+            f"AGENTMART_DAGSTER_POSTGRES is {url!r}; use postgresql://user@host:port/database"
+        )
+    return url
+
+
+def _refuse_password(name: str, place: str) -> None:
+    if re.search(r"\bpassword\s*=|://[^/@]*:[^/@]*@", place):
+        raise UserError(
+            f"{name} holds a password, which would be shown in messages; leave it out and set PGPASSWORD, or"
+            " use ~/.pgpass"
+        )
 
 
 def _smtp(environ: Mapping[str, str], *, sender: str) -> SmtpSettings | None:

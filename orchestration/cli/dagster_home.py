@@ -5,14 +5,19 @@ Belongs here: Dagster's configuration and record of runs. Does not belong here: 
 
 from __future__ import annotations
 
+import os
+import sqlite3
 from typing import TYPE_CHECKING
 
+from orchestration.errors import RunFailure, UserError
 from orchestration.settings import Settings
 from orchestration.warehouse.lock import lock_if_free
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
+# By this line a configuration of ours is known from one that somebody wrote.
+_OURS = "# Made from the settings at every start; without this line it stays as it is.\n"
 # Dagster's own defaults except: no usage telemetry, and no log lines of other libraries in the terminal.
 _CONFIGURATION = """\
 telemetry:
@@ -24,14 +29,36 @@ concurrency:
     granularity: op
     default_limit: 1
 """
+# For several hosts: what runs is known in one place, its daemon starts what is queued, and takes the slots of
+# a pool from runs that are over.
+_IN_POSTGRES = """\
+  runs:
+    max_concurrent_runs: 10
+run_monitoring:
+  enabled: true
+  free_slots_after_run_end_seconds: 60
+storage:
+  postgres:
+    postgres_url: "{url}"
+"""
 
 
 def prepare_dagster_home(settings: Settings) -> None:
     """Create the folder and its configuration unless someone has configured it already."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    configuration = settings.dagster_home / "dagster.yaml"
-    if not configuration.exists():
-        configuration.write_text(_CONFIGURATION, encoding="utf-8")
+    path = settings.dagster_home / "dagster.yaml"
+    wanted = _OURS + _CONFIGURATION
+    if settings.dagster_postgres:
+        # Without its name another driver is looked for, which Dagster does not bring along.
+        scheme, _, place = settings.dagster_postgres.partition("://")
+        wanted += _IN_POSTGRES.format(url=f"{scheme}+psycopg2://{place}")
+    found = path.read_text(encoding="utf-8") if path.exists() else None
+    # The second is what was written before there was a choice.
+    is_ours = found is None or found.startswith(_OURS) or found == _CONFIGURATION
+    if is_ours and found != wanted:
+        unfinished = path.with_name(f".dagster.yaml.{os.getpid()}")
+        unfinished.write_text(wanted, encoding="utf-8")
+        unfinished.replace(path)
     settings.export_to_children()
 
 
@@ -43,23 +70,49 @@ def open_instance(settings: Settings) -> DagsterInstance:
     by us and does not depend on this record.
     """
     prepare_dagster_home(settings)
-    from dagster import DagsterInstance
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
     @event.listens_for(Engine, "connect")
     def _do_not_wait(connection: object, _: object) -> None:
-        cursor = connection.cursor()  # type: ignore[attr-defined]
+        if not isinstance(connection, sqlite3.Connection):
+            return
+        cursor = connection.cursor()
         cursor.execute("pragma synchronous = off")
         cursor.close()
 
     from orchestration.clock import now
     from orchestration.defs.abandoned_runs import end_abandoned_runs
 
-    instance = DagsterInstance.from_config(str(settings.dagster_home))
-    end_abandoned_runs(instance, settings, now=now())
-    _free_abandoned_slots(instance, settings)
+    instance = _instance_of(settings)
+    # No lock of this host says whether a run on another one is alive; there, the daemon looks after them.
+    if not settings.dagster_postgres:
+        end_abandoned_runs(instance, settings, now=now())
+        _free_abandoned_slots(instance, settings)
     return instance
+
+
+def _instance_of(settings: Settings) -> DagsterInstance:
+    from dagster import DagsterInstance
+
+    folder = str(settings.dagster_home)
+    if not settings.dagster_postgres:
+        return DagsterInstance.from_config(folder)
+    try:
+        from dagster_postgres.utils import DagsterPostgresException
+    except ImportError as error:
+        raise UserError(
+            f"AGENTMART_DAGSTER_POSTGRES needs a library that is not installed ({error}); install"
+            " agentmart[dagster-postgres]"
+        ) from error
+    try:
+        return DagsterInstance.from_config(folder)
+    except DagsterPostgresException as error:
+        said = str(error.__cause__ or error).strip().splitlines()[0]
+        raise RunFailure(
+            f"Dagster's record of runs in {settings.dagster_postgres} cannot be opened ({said}); see that"
+            " the server runs and that AGENTMART_DAGSTER_POSTGRES and PGPASSWORD are right"
+        ) from error
 
 
 def _free_abandoned_slots(instance: DagsterInstance, settings: Settings) -> None:

@@ -154,3 +154,48 @@ def test_extracts_lie_in_the_state_folder_unless_the_environment_names_another_p
     settings = Settings.from_environment(named)
     assert settings.default_landing == "s3://bucket/in"
     assert settings.s3_endpoint_url == "http://store"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "fix"),
+    [
+        ("AGENTMART_DUCKLAKE_SCHEMA", "Not a name", "small letters"),
+        ("AGENTMART_DUCKLAKE_DATA", "gs://bucket/lake", "s3://bucket/prefix"),
+        ("AGENTMART_DAGSTER_POSTGRES", "host=db", "postgresql://user@host"),
+    ],
+)
+def test_a_place_on_a_server_that_cannot_be_used_is_named_with_what_can(
+    variable: str, value: str, fix: str
+) -> None:
+    environ = {"AGENTMART_DUCKLAKE_CATALOG": "host=db", variable: value}
+    with pytest.raises(UserError, match=f"{variable} is '{value}'.*{fix}"):
+        Settings.from_environment(environ)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("AGENTMART_DUCKLAKE_CATALOG", "host=db password=canary"),
+        ("AGENTMART_DUCKLAKE_CATALOG", "postgresql://me:canary@db/lake"),
+        ("AGENTMART_DAGSTER_POSTGRES", "postgresql://me:canary@db/runs"),
+    ],
+)
+def test_a_password_in_a_place_is_refused_and_not_shown(variable: str, value: str) -> None:
+    with pytest.raises(UserError, match=f"{variable} holds a password.*PGPASSWORD") as refused:
+        Settings.from_environment({variable: value})
+    assert "canary" not in str(refused.value)
+
+
+def test_files_of_ducklake_are_in_the_state_folder_unless_the_environment_names_another_place() -> (
+    None
+):
+    catalog = {"AGENTMART_HOME": "/srv/mart", "AGENTMART_DUCKLAKE_CATALOG": "host=db"}
+    places = [
+        Settings.from_environment({**catalog, **more}).ducklake
+        for more in ({}, {"AGENTMART_DUCKLAKE_DATA": "s3://bucket/lake"})
+    ]
+    assert [place.data_path for place in places if place is not None] == [
+        "/srv/mart/warehouse/ducklake/",
+        "s3://bucket/lake/",
+    ]
+    assert [place.is_on_s3 for place in places if place is not None] == [False, True]
