@@ -1,18 +1,18 @@
-"""Runs of which Dagster still says that they are at work though their process is gone.
+"""Runs of which Dagster still says that they are at work, or keeps a slot, though their process is gone.
 
 A run whose process was killed together with everything that watched it, by a power cut or as `agentmart
-run` in a terminal, stays "started" in Dagster's record for ever: schedules and sensors would wait for it.
+run` in a terminal, stays "started" in Dagster's record for ever; one that was killed alone keeps its slot of
+the pool. Schedules, sensors and runs would wait for them.
 
-Belongs here: finding such runs and noting that they failed. Does not belong here: the locks
-(warehouse/lock), and who is told (notifying).
+Belongs here: finding such runs, noting that they failed and freeing their slots, now and once a minute. Does
+not belong here: the locks (warehouse/lock), and who is told (notifying).
 """
-
-from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 import dagster as dg
 
+from orchestration.clock import now
 from orchestration.settings import Settings
 from orchestration.warehouse.lock import lock_if_free
 
@@ -33,7 +33,7 @@ def is_at_work(instance: dg.DagsterInstance, settings: Settings, *, now: datetim
 def end_abandoned_runs(
     instance: dg.DagsterInstance, settings: Settings, *, now: datetime
 ) -> list[str]:
-    """Note that runs whose process is gone have failed, and free what they held; their ids.
+    """Note that runs whose process is gone have failed; their ids. Free the slots of all that have ended.
 
     Every run shares a lock while it is at work, which the operating system takes from a dead process: while
     nobody has it, no run is alive. Where the record is shared by several hosts, a lock of one says nothing,
@@ -51,5 +51,21 @@ def end_abandoned_runs(
                 if now - record.update_timestamp > longest:
                     ended.append(run.run_id)
                     instance.report_run_failed(run, "The process of this run is gone.")
-                    instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    _free_slots(instance)
     return ended
+
+
+def _free_slots(instance: dg.DagsterInstance) -> None:
+    storage = instance.event_log_storage
+    if storage.supports_global_concurrency_limits:
+        for run_id in storage.get_concurrency_run_ids():
+            run = instance.get_run_by_id(run_id)
+            if run is not None and run.is_finished:
+                storage.free_concurrency_slots_for_run(run_id)
+
+
+@dg.sensor(minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+def abandoned_run_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Note runs whose process is gone as failed, so that somebody is told and nothing waits for them."""
+    ended = end_abandoned_runs(context.instance, Settings.load(), now=now())
+    return dg.SkipReason(f"noted as failed: {', '.join(ended)}" if ended else "no run is abandoned")

@@ -11,6 +11,7 @@ from orchestration.defs.alerting import alert_notifications
 from orchestration.defs.deployment import Deployment
 from orchestration.defs.failed_steps import first_failed_step
 from orchestration.defs.ingestion import OWNERS
+from orchestration.defs.partitions import rerun_words
 from orchestration.delivery.notify import send_notifications
 from orchestration.delivery.run_failures import (
     FailedRun,
@@ -64,7 +65,7 @@ def failed_run_sensor(context: dg.RunFailureSensorContext) -> None:
         run=current.store.run(current.run.run_id),
         run_key=deployment.run_key or dagster_run.run_id,
         asset=step.asset,
-        rerun=rerun_command(settings, *_RERUN_BY_JOB.get(dagster_run.job_name, ("run",))),
+        rerun=rerun_command(settings, *_rerun(dagster_run)),
     )
     if queue_failure(failed, settings=settings):
         send_notifications(settings=settings, as_of=current.run.as_of)
@@ -83,6 +84,10 @@ def succeeded_run_sensor(context: dg.RunStatusSensorContext) -> None:
         return
     if queue_recovery(run, run_key=run_key, settings=settings):
         send_notifications(settings=settings, as_of=run.as_of)
+
+
+def _rerun(dagster_run: dg.DagsterRun) -> tuple[str, ...]:
+    return _RERUN_BY_JOB.get(dagster_run.job_name, ("run", *rerun_words(dagster_run)))
 
 
 def _deployment(dagster_run: dg.DagsterRun) -> Deployment:

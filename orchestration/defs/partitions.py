@@ -30,6 +30,16 @@ def chosen_days(context: dg.AssetExecutionContext) -> DayRange:
     )
 
 
+def rerun_words(run: dg.DagsterRun) -> tuple[str, ...]:
+    """What asks `agentmart run` for the days of a backfill; nothing for any other run."""
+    first = run.tags.get("dagster/asset_partition_range_start") or run.tags.get("dagster/partition")
+    last = run.tags.get("dagster/asset_partition_range_end") or first
+    if first is None or last is None:
+        return ()
+    days = DayRange.of_days(first=date.fromisoformat(first), last=date.fromisoformat(last))
+    return ("--from", str(days.first), "--to", str(days.end))
+
+
 def note_event_days(
     context: dg.AssetExecutionContext, *, current: CurrentRun, plan: BuildPlan
 ) -> None:

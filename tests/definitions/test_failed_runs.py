@@ -111,6 +111,32 @@ def test_a_job_that_a_whole_run_does_not_mend_names_its_own_command(
     assert _told(settings)[0].body.endswith(command)
 
 
+def test_a_failed_backfill_names_the_days_to_build_again(
+    settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    from orchestration.defs.partitions import rerun_words
+
+    del settings
+    tags = {
+        "dagster/asset_partition_range_start": "2026-02-01",
+        "dagster/asset_partition_range_end": "2026-02-07",
+    }
+    run = instance.create_run_for_job(_job_without_steps(), tags=tags)
+    assert rerun_words(run) == ("--from", "2026-02-01", "--to", "2026-02-08")
+    one_day = instance.create_run_for_job(
+        _job_without_steps(), tags={"dagster/partition": "2026-02-28"}
+    )
+    assert rerun_words(one_day) == ("--from", "2026-02-28", "--to", "2026-03-01")
+    assert rerun_words(instance.create_run_for_job(_job_without_steps())) == ()
+
+
+def _job_without_steps() -> dg.JobDefinition:
+    @dg.job(name="work")
+    def work() -> None: ...
+
+    return work
+
+
 def test_the_first_success_resolves_it(settings: Settings, instance: dg.DagsterInstance) -> None:
     for fails in (False, True, False, False):
         _sense(instance, _run(instance, fails=fails))

@@ -31,7 +31,10 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnection:
     make_floor(home / "landing", home / "floor.duckdb")
     connection = duckdb.connect(config={"threads": 2})
     connection.execute("set TimeZone = 'UTC'")
-    for name, file in {"floor": home / "floor.duckdb", "published": settings.published_file}.items():
+    for name, file in {
+        "floor": home / "floor.duckdb",
+        "published": settings.published_file,
+    }.items():
         connection.execute(f"attach '{Path(file).resolve()}' as {name} (read_only)")
     return connection
 

@@ -1,0 +1,111 @@
+"""A backfill of event days as somebody asks for it in Dagster's page: its server, its daemon, one run.
+
+Run by `make soak`; pytest does not collect it by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from orchestration.settings import PROJECT_ROOT
+from tests.support.command_line import agentmart, command_environment
+from tests.support.damage import damage_days
+from tests.support.kills import published_tables
+from tests.support.s3_server import free_port
+
+_AS_OF = "2026-03-02T06:00:00Z"
+_DAYS = ("2026-02-24", "2026-02-25", "2026-02-26")
+_MOST_SECONDS = 1800
+
+_LAUNCH = """
+mutation($asked: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $asked) {
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on PythonError { message }
+  }
+}
+"""
+_STATE = """
+query($id: String!) {
+  partitionBackfillOrError(backfillId: $id) {
+    ... on PartitionBackfill { status runs(limit: 10) { status } }
+  }
+}
+"""
+
+
+@contextmanager
+def _page(home: Path) -> Iterator[str]:
+    """Dagster's web page and daemon on the deployment, as `agentmart ui` starts them; the address."""
+    port = free_port()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "orchestration.cli.main", "ui", "--port", str(port)],
+        env=command_environment(home),
+        cwd=PROJECT_ROOT,
+        start_new_session=True,
+    )
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
+
+
+def _ask(address: str, query: str, variables: dict[str, Any]) -> Any:
+    """The answer of the page, which may still be starting."""
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{address}/graphql", data=body, headers=headers)
+    until = time.monotonic() + _MOST_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                return json.loads(response.read())["data"]
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            assert time.monotonic() < until
+            time.sleep(2)
+
+
+def test_a_backfill_of_three_damaged_days_is_one_run_and_publishes_what_was_there_before(
+    tmp_path: Path,
+) -> None:
+    landing = str(tmp_path / "landing")
+    made = agentmart(
+        "generate", "--out", landing, "--events", "600", "--days", "10", "--until", _AS_OF,
+        home=tmp_path,
+    )  # fmt: skip
+    assert made.exit_code == 0, made.stderr
+    first = agentmart("run", home=tmp_path)
+    assert first.exit_code == 0, first.stderr
+    facts = {
+        table: rows for table, rows in published_tables(tmp_path).items() if "core.fct" in table
+    }
+    damage_days(tmp_path, first=_DAYS[0], end="2026-02-27")
+
+    with _page(tmp_path) as address:
+        asked = {"assetSelection": [{"path": ["core", "event_days"]}], "partitionNames": _DAYS}
+        launched = _ask(address, _LAUNCH, {"asked": asked})["launchPartitionBackfill"]
+        until = time.monotonic() + _MOST_SECONDS
+        while True:
+            state = _ask(address, _STATE, {"id": launched["backfillId"]})[
+                "partitionBackfillOrError"
+            ]
+            if state["status"] not in ("REQUESTED", "CANCELING"):
+                break
+            assert time.monotonic() < until, state
+            time.sleep(2)
+
+    assert state["runs"] == [{"status": "SUCCESS"}]
+    after = published_tables(tmp_path)
+    assert {table: after[table] for table in facts} == facts

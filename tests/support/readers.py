@@ -1,0 +1,186 @@
+"""Readers of the published database, each a process of its own, while runs build and publish.
+
+Belongs here: what a reader does, and the comparison with what was published. Does not belong here: how
+many there are, and for how long (the tests).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from orchestration.ingest.load import load_landing
+from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.state.store import StateStore
+from orchestration.warehouse.build import CurrentRun, prepare_build, publish_candidate
+from orchestration.warehouse.publications import DATABASE
+from tests.support.builds import replay_full_build
+from tests.support.recordings import recorded_builds
+
+_FIRST = datetime(2026, 3, 2, 6, tzinfo=UTC)
+# Of every layer that readers see; each differs from publication to publication.
+TABLES = (
+    "core.fct_invocations",
+    "core.fct_llm_calls",
+    "usage.usage_summary",
+    "usage.usage_by_agent",
+    "usage.platform_days",
+    "operations.data_quality",
+    "meta.freshness",
+    "meta.run_context",
+)
+# A connection is held for so many looks at all tables, so that publications come while it is open.
+LOOKS = 5
+_PAUSE = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What one connection saw: the run that published, and a digest of each table, look by look."""
+
+    run_id: str
+    looks: Sequence[Mapping[str, str]]
+
+
+def look(connection: duckdb.DuckDBPyConnection) -> Mapping[str, str]:
+    return {
+        table: str(
+            connection.execute(
+                f"select count(*), sum(hash(one)::hugeint) from {table} as one"
+            ).fetchone()
+        )
+        for table in TABLES
+    }
+
+
+def publish_more(settings: Settings, numbers: Iterable[int]) -> Mapping[str, Mapping[str, str]]:
+    """Load, build and publish once for each number, with more rows and later; what each run published."""
+    published = {}
+    for number in numbers:
+        _deliver(settings, number)
+        as_of = _FIRST + timedelta(hours=number)
+        report = load_landing(settings=settings, landing=settings.landing, as_of=as_of)
+        assert not [file.error for file in report.files if file.error]
+        store = StateStore(settings.state_file)
+        run = store.start_run(run_key=f"publication {number}", command="test", as_of=as_of)
+        current = CurrentRun(settings=settings, store=store, run=run)
+        prepare_build(current, is_complete=True)
+        # What is replayed is a build of an empty warehouse.
+        settings.warehouse_file.unlink(missing_ok=True)
+        replay_full_build(recorded_builds()[1], settings)
+        folder = publish_candidate(current).folder
+        with duckdb.connect(str(folder / DATABASE), read_only=True) as connection:
+            published[str(run.run_id)] = look(connection)
+    return published
+
+
+def _deliver(settings: Settings, number: int) -> None:
+    folder = settings.landing / "agent_events"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [
+        {
+            "id": f"e{number}-{one}",
+            "event_type": "agent_completed",
+            "agent_id": "a",
+            "publisher_id": "p",
+            "tenant_id": "t",
+            "timestamp": f"2026-02-{1 + one:02d}T09:00:00Z",
+            "properties": {"duration_ms": 10, "model": "gpt-4o", "input_tokens": number + 1},
+        }
+        for one in range(20)
+    ]
+    lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+    (folder / f"part-{number}.ndjson").write_text(lines)
+
+
+@contextmanager
+def reading(settings: Settings, *, readers: int, folder: Path) -> Iterator[None]:
+    """Let so many processes read what is published without pause; what they saw is in ``folder``."""
+    folder.mkdir()
+    started = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "tests.support.readers",
+                str(settings.published_file),
+                str(folder / f"reader-{number}.ndjson"),
+            ],
+            cwd=PROJECT_ROOT,
+        )
+        for number in range(readers)
+    ]
+    try:
+        while len(list(folder.glob("*.ndjson"))) < readers:
+            assert all(one.poll() is None for one in started), "a reader ended"
+            time.sleep(_PAUSE)
+        yield
+        # What was published last is seen too: by whoever connects from now on.
+        before = _lines(folder)
+        while any(now < then + 2 for now, then in zip(_lines(folder), before, strict=True)):
+            assert all(one.poll() is None for one in started), "a reader ended"
+            time.sleep(_PAUSE)
+        ended = [one for one in started if one.poll() is not None]
+        assert not ended, f"{len(ended)} readers ended"
+    finally:
+        for one in started:
+            one.terminate()
+        for one in started:
+            one.wait()
+
+
+def _lines(folder: Path) -> list[int]:
+    return [file.read_text().count("\n") for file in sorted(folder.glob("*.ndjson"))]
+
+
+def everything_seen(folder: Path) -> list[Seen]:
+    """By all readers; a line that was being written when its reader was stopped is left out."""
+    seen = []
+    for file in sorted(folder.glob("*.ndjson")):
+        for line in file.read_text().splitlines(keepends=True):
+            if line.endswith("\n"):
+                seen.append(Seen(**json.loads(line)))
+    return seen
+
+
+def assert_each_saw_one_publication(
+    folder: Path, *, published: Mapping[str, Mapping[str, str]]
+) -> list[Seen]:
+    """Every look of a connection is at the publication that its first one was at, in all of its tables."""
+    seen = everything_seen(folder)
+    for one in seen:
+        assert all(look == published[one.run_id] for look in one.looks), one.run_id
+    by_run = {one.run_id for one in seen}
+    # Whoever reads sees the new state in time, too.
+    assert {min(published, key=int), max(published, key=int)} <= by_run
+    return seen
+
+
+def _read(database: str, out: Path) -> None:
+    """Connect, look several times at all tables, and again, until somebody stops this process.
+
+    A query that fails ends it, with the failure on stderr.
+    """
+    with out.open("w", encoding="utf-8") as file:
+        while True:
+            with duckdb.connect(database, read_only=True, config={"threads": 1}) as connection:
+                looks = []
+                for _ in range(LOOKS):
+                    looks.append(look(connection))
+                    time.sleep(_PAUSE)
+                (run_id,) = connection.execute("select run_id from meta.run_context").fetchone()  # type: ignore[misc]
+            file.write(json.dumps({"run_id": run_id, "looks": looks}) + "\n")
+            file.flush()
+
+
+if __name__ == "__main__":
+    _read(sys.argv[1], Path(sys.argv[2]))
