@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -14,14 +16,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestration.cli.run_profile import Span, step_spans
 from orchestration.clock import now
-from orchestration.errors import RunFailure, UserError
+from orchestration.errors import AgentmartError, RunFailure, UserError
 from orchestration.settings import TARGETS, Settings
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, Definitions
 
     from orchestration.state.store import Run, StateStore
+    from orchestration.warehouse.build import CurrentRun
     from orchestration.warehouse.days import DayRange
 
 
@@ -47,6 +51,12 @@ if TYPE_CHECKING:
 @click.option(
     "--to", "end_day", metavar="DATE", help="The day after the last of them: it is not built again."
 )
+@click.option(
+    "--profile",
+    "is_profiled",
+    is_flag=True,
+    help="Print seconds and peak memory by step, model and test at the end.",
+)
 @click.pass_obj
 def run(
     settings: Settings,
@@ -55,6 +65,7 @@ def run(
     target: str | None,
     first_day: str | None,
     end_day: str | None,
+    is_profiled: bool,
 ) -> None:
     """Ingest, build, audit, publish, then make and send the reports that are due.
 
@@ -74,8 +85,8 @@ def run(
     as_of = parse_as_of(as_of_text, time_zone=settings.time_zone) if as_of_text else now()
     days = parse_days(first=first_day, end=end_day, as_of=as_of)
     started = time.perf_counter()
-    pipeline = _Pipeline(settings, place, as_of, days)
-    outcome = pipeline.execute()
+    pipeline = _Pipeline(settings, place, as_of, days, is_by_the_clock=as_of_text is None)
+    outcome = pipeline.execute_profiled() if is_profiled else pipeline.execute()
     _print_summary(settings, outcome, seconds=time.perf_counter() - started)
     bad_files = outcome.listed("ingest", "failed_files")
     bad_addresses = outcome.listed("reports", "invalid_addresses")
@@ -152,50 +163,151 @@ def _tell(settings: Settings, pipeline: _Pipeline, outcome: Run, *, rerun: list[
 
 
 class _Pipeline:
-    """One run of ours: a Dagster run that loads, then one that builds, publishes and sends."""
+    """One run of ours: a Dagster run that loads, then one that builds, publishes and sends.
+
+    A run that finds nothing new only sends what is due, and does not wait for Dagster (5 s) to start.
+    """
 
     def __init__(
-        self, settings: Settings, landing: str, as_of: datetime, days: DayRange | None
+        self,
+        settings: Settings,
+        landing: str,
+        as_of: datetime,
+        days: DayRange | None,
+        *,
+        is_by_the_clock: bool,
     ) -> None:
         self._settings = settings
         self._landing = landing
         self._as_of = as_of
         self._days = days
+        self._is_by_the_clock = is_by_the_clock
         # Names this run in the state store; it appears in nothing that is published.
         self.run_key = uuid.uuid4().hex
         # The step that the run died in.
         self.failed_asset: str | None = None
+        self._spans: list[Span] = []
+        self._parts: list[Span] = []
+
+    def execute_profiled(self) -> Run:
+        """Execute, print where time and memory went, and keep it with the run."""
+        from orchestration.cli.run_profile import (
+            MemorySamples,
+            build_spans,
+            profile_lines,
+            profile_tree,
+        )
+        from orchestration.state.store import StateStore
+
+        samples = MemorySamples()
+        begin = time.time()
+        with samples.taken():
+            outcome = self.execute()
+        whole = Span(name="whole run", begin=begin, end=time.time(), parts=tuple(self._spans))
+        built = build_spans(self._settings) if "build" in outcome.counts else ()
+        tree = profile_tree([whole], samples=samples, build=built)
+        StateStore(self._settings.state_file).add_counts(outcome.run_id, {"profile": tree})
+        for line in profile_lines(tree):
+            click.echo(line)
+        return outcome
 
     def execute(self) -> Run:
-        from orchestration.cli.dagster_home import open_instance
-        from orchestration.cli.progress import shown_load, shown_reports, shown_waits
         from orchestration.state.store import StateStore
-        from orchestration.warehouse.build import CurrentRun, plan_of
-        from orchestration.warehouse.manifest import prepare_manifest
+        from orchestration.warehouse.build import CurrentRun
 
-        with _Step("prepare"):
-            prepare_manifest(self._settings)
-            defs = _load_definitions()
         store = StateStore(self._settings.state_file)
         our_run = store.start_run(run_key=self.run_key, command="agentmart run", as_of=self._as_of)
         current = CurrentRun(settings=self._settings, store=store, run=our_run)
+        if self._finds_nothing(current):
+            self._send_what_is_due(current)
+        else:
+            self._execute_jobs(current)
+        return store.run(our_run.run_id)
+
+    def _finds_nothing(self, current: CurrentRun) -> bool:
+        from orchestration.ingest.load import finds_anything
+
+        try:
+            return self._is_nothing(current) and not finds_anything(
+                settings=self._settings, landing=self._landing, as_of=self._as_of
+            )
+        except AgentmartError:
+            # The job of the step that meets it will say so.
+            return False
+
+    def _is_nothing(self, current: CurrentRun) -> bool:
+        from orchestration.warehouse.build import plan_of
+
+        return plan_of(current, days=self._days, is_by_the_clock=self._is_by_the_clock).is_nothing
+
+    def _send_what_is_due(self, current: CurrentRun) -> None:
+        """The steps of the Dagster runs that have work though nothing is new, under the same names."""
+        import sqlite3
+
+        import duckdb
+
+        from orchestration import run_steps
+        from orchestration.cli.progress import shown_load, shown_reports
+
+        asset = "landed_extracts"
+        try:
+            with self._step("ingest"), shown_load():
+                run_steps.load_extracts(current, landing=self._landing)
+            with self._step("deliver"), shown_reports():
+                asset = "alerting/notifications"
+                run_steps.queue_alerts(current)
+                asset = "delivery/notifications"
+                run_steps.tell(current)
+                asset = "reports/documents"
+                run_steps.make_reports(current)
+                asset = "delivery/outbox"
+                run_steps.send_messages(current)
+        except (AgentmartError, OSError, sqlite3.Error, duckdb.Error) as error:
+            self.failed_asset = asset
+            current.store.fail_run(
+                current.run.run_id, failure=f"{asset.replace('/', '__')}: {error}"
+            )
+        else:
+            current.store.finish_run(current.run.run_id, status="nothing new")
+
+    def _execute_jobs(self, current: CurrentRun) -> None:
+        from orchestration.cli.dagster_home import open_instance
+        from orchestration.cli.progress import shown_load, shown_reports, shown_waits
+        from orchestration.warehouse.manifest import prepare_manifest
+
+        store, our_run = current.store, current.run
+        with self._step("prepare"):
+            try:
+                prepare_manifest(self._settings)
+            except AgentmartError as error:
+                store.fail_run(our_run.run_id, failure=str(error))
+                raise
+            defs = _load_definitions()
         with open_instance(self._settings) as instance:
-            with _Step("ingest"), shown_load():
+            with self._step("ingest"), shown_load():
                 self._job(defs, instance, "ingestion_job", store, our_run.run_id)
             self._check_days(store, our_run.run_id)
-            if plan_of(current, days=self._days).is_nothing:
-                with _Step("deliver"), shown_reports():
+            if self._is_nothing(current):
+                with self._step("deliver"), shown_reports():
                     self._job(defs, instance, "delivery_job", store, our_run.run_id)
                 if store.run(our_run.run_id).status == "running":
                     store.finish_run(our_run.run_id, status="nothing new")
             elif store.run(our_run.run_id).status == "running":
                 with (
-                    _Step("build, audit, publish, report, deliver"),
+                    self._step("build, audit, publish, report, deliver"),
                     shown_reports(),
                     shown_waits(),
                 ):
                     self._job(defs, instance, "warehouse_job", store, our_run.run_id)
-        return store.run(our_run.run_id)
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        """Note when the step was, with the steps of Dagster's run in it."""
+        begin = time.time()
+        with _Step(name):
+            yield
+        self._spans.append(Span(name=name, begin=begin, end=time.time(), parts=tuple(self._parts)))
+        self._parts.clear()
 
     def _check_days(self, store: StateStore, run_id: int) -> None:
         """Only what is loaded now tells which days there are."""
@@ -237,6 +349,7 @@ class _Pipeline:
                 },
             },
         )
+        self._parts += step_spans(instance.get_run_step_stats(result.run_id))
         if not result.success:
             step = first_failed_step(result.all_events, self._settings)
             self.failed_asset = step.asset

@@ -12,16 +12,25 @@ import click
 
 from orchestration.settings import Settings
 
+_RUNS_WITH_PROFILE = 500
+
 
 @click.command()
+@click.option(
+    "--profile", "is_profile", is_flag=True, help="Where the last `agentmart run --profile` went."
+)
 @click.pass_obj
-def status(settings: Settings) -> None:
+def status(settings: Settings, is_profile: bool) -> None:
     """Show freshness, quarantine by reason, the last runs and undelivered messages.
 
     Example: agentmart status
     """
     if not settings.state_file.exists():
         click.echo(f"Nothing has run with the state folder {settings.home} yet.")
+        return
+    if is_profile:
+        for line in _profile(settings):
+            click.echo(line)
         return
     for line in (
         *_publication(settings),
@@ -32,6 +41,18 @@ def status(settings: Settings) -> None:
         *_removals(settings),
     ):
         click.echo(line)
+
+
+def _profile(settings: Settings) -> Iterator[str]:
+    from orchestration.cli.run_profile import profile_lines
+    from orchestration.state.store import StateStore
+
+    for run in StateStore(settings.state_file).recent_runs(_RUNS_WITH_PROFILE):
+        if "profile" in run.counts:
+            yield f"run {run.run_id} as of {run.as_of:%Y-%m-%d %H:%M} UTC: {run.status}"
+            yield from profile_lines(run.counts["profile"])
+            return
+    yield "none of the last runs was profiled; use `agentmart run --profile`"
 
 
 def _publication(settings: Settings) -> Iterator[str]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.alerting.run import evaluate_alerts
 from orchestration.defs.deployment import Deployment
 from orchestration.defs.ingestion import OWNERS
 from orchestration.defs.publishing import published_database
+from orchestration.run_steps import queue_alerts
 
 
 @dg.asset(
@@ -26,8 +26,7 @@ def alert_notifications(
 ) -> dg.MaterializeResult[Any]:
     """What is to be told of alerts that fired and ended: each change once, the past never."""
     current = deployment.current_run(context.run_id)
-    outcome = evaluate_alerts(settings=current.settings, as_of=current.run.as_of)
-    current.store.add_counts(current.run.run_id, {"alerts": outcome.counts()})
+    outcome = queue_alerts(current)
     for warning in outcome.warnings:
         context.log.warning(warning)
     return dg.MaterializeResult(

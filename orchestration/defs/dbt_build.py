@@ -9,6 +9,7 @@ Belongs here: calling dbt and translating its results. Does not belong here: pla
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from graphlib import TopologicalSorter
 from typing import Any
 
 import dagster as dg
@@ -21,12 +22,13 @@ from orchestration.settings import DBT_PROJECT_DIR, DEFAULT_TARGET, Settings
 from orchestration.warehouse.broken_rules import name_broken_rules
 from orchestration.warehouse.engines import engine_of
 from orchestration.warehouse.manifest import MANIFEST_FILE, read_run_results, write_run_results
+from orchestration.warehouse.plan import BuildPlan
 
 
 def run_dbt_build(
-    settings: Settings, *, is_full_refresh: bool, select: Sequence[str]
+    settings: Settings, *, plan: BuildPlan, select: Sequence[str]
 ) -> Mapping[str, Any]:
-    """Build the selected models (all when empty) and run their data tests.
+    """Build the selected models and run the selected data tests; everything when nothing is selected.
 
     Reference data is loaded, and its tests run, in a full refresh only: whenever it changes, the code's
     fingerprint does, and the build is a full one.
@@ -38,7 +40,7 @@ def run_dbt_build(
     """
     _share_parse_cache(settings)
     with settings.dbt_environment():
-        outcome = dbtRunner().invoke(_arguments(settings, is_full_refresh, select))
+        outcome = dbtRunner().invoke(_arguments(settings, plan.is_full_refresh, select))
     # dbt keeps the file open for its next command; publishing attaches it in this process.
     DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
     # dbt writes its own records, and what they need may be the first that finds the disk full.
@@ -62,8 +64,8 @@ def _arguments(settings: Settings, is_full_refresh: bool, select: Sequence[str])
     places = ["--project-dir", project, "--profiles-dir", project]
     places += ["--target-path", artifacts, "--log-path", artifacts, "--log-level-file", "info"]
     extent = ["--full-refresh"] if is_full_refresh else _WITHOUT_REFERENCE_DATA
-    # A test is run where all that it compares was built now or lies below what was.
-    chosen = ["--indirect-selection", "buildable", "--select", *select] if select else []
+    # Which tests run is selected, too; dbt would also run those of what is not up to date.
+    chosen = ["--indirect-selection", "empty", "--select", *select] if select else []
     places += ["--threads", str(engine_of(settings).build_threads(settings))]
     if settings.target != DEFAULT_TARGET:
         places += ["--target", settings.target]
@@ -71,22 +73,37 @@ def _arguments(settings: Settings, is_full_refresh: bool, select: Sequence[str])
 
 
 def dagster_events(
-    context: dg.AssetExecutionContext, results: Mapping[str, Any]
+    context: dg.AssetExecutionContext, results: Mapping[str, Any], *, manifest: Mapping[str, Any]
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    """A materialisation per model and seed that was built, a check result per data test."""
-    specs = context.assets_def.specs
-    keys = {spec.metadata["dagster_dbt/unique_id"]: spec.key for spec in specs}
+    """A materialisation per model and seed, a check result per data test.
+
+    What the build leaves as an earlier one made it has them too: Dagster skips what follows a step that says
+    nothing of one of its outputs. It takes outputs in the order of the graph alone.
+    """
+    specs = context.assets_def.specs_by_key
+    keys = {
+        specs[key].metadata["dagster_dbt/unique_id"]: key for key in context.selected_asset_keys
+    }
     checks = {key.name: key for key in context.selected_asset_check_keys}
-    if not any(one["unique_id"].startswith("seed.") for one in results["results"]):
-        yield from _kept_reference_data(context, keys)
-    for result in results["results"]:
-        unique_id, status = result["unique_id"], result["status"]
-        name = unique_id.split(".")[2]
-        if unique_id in keys and status == "success":
-            seconds = {"seconds": round(result["execution_time"], 3)}
-            yield dg.MaterializeResult(asset_key=keys[unique_id], metadata=seconds)
-        elif name in checks and status in ("pass", "warn", "fail", "error"):
+    made = {one["unique_id"]: one for one in results["results"]}
+    for unique_id in _in_order(manifest):
+        name, result = unique_id.split(".")[2], made.get(unique_id)
+        status = result["status"] if result else "kept"
+        if unique_id in keys and status in ("success", "kept"):
+            yield dg.MaterializeResult(asset_key=keys[unique_id], metadata=_metadata(result))
+        elif name in checks and status in ("pass", "warn", "fail", "error", "kept"):
             yield _check_result(checks[name], result)
+
+
+_KEPT = {"kept": "nothing that it is made of has changed"}
+
+
+def _in_order(manifest: Mapping[str, Any]) -> Iterable[str]:
+    """The ids of all nodes, parents first."""
+    nodes = manifest["nodes"]
+    return TopologicalSorter(
+        {unique_id: node["depends_on"].get("nodes", ()) for unique_id, node in nodes.items()}
+    ).static_order()
 
 
 def built_models(
@@ -100,25 +117,15 @@ def built_models(
             yield dg.AssetMaterialization(asset_key=keys[result["unique_id"]], metadata=seconds)
 
 
-def _kept_reference_data(
-    context: dg.AssetExecutionContext, keys: Mapping[str, dg.AssetKey]
-) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    """What an increment leaves as the last full build made it, and as its tests passed then.
-
-    Said first and in full: Dagster skips what follows a step that says nothing of one of its outputs.
-    """
-    kept = {"kept": "since the last full build"}
-    for unique_id, key in keys.items():
-        if unique_id.startswith("seed.") and key in context.selected_asset_keys:
-            yield dg.MaterializeResult(asset_key=key, metadata=kept)
-            for check in context.selected_asset_check_keys:
-                if check.asset_key == key:
-                    yield dg.AssetCheckResult(
-                        asset_key=key, check_name=check.name, passed=True, metadata=kept
-                    )
+def _metadata(result: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return _KEPT if result is None else {"seconds": round(result["execution_time"], 3)}
 
 
-def _check_result(key: dg.AssetCheckKey, result: Mapping[str, Any]) -> dg.AssetCheckResult:
+def _check_result(key: dg.AssetCheckKey, result: Mapping[str, Any] | None) -> dg.AssetCheckResult:
+    if result is None:
+        return dg.AssetCheckResult(
+            asset_key=key.asset_key, check_name=key.name, passed=True, metadata=_KEPT
+        )
     is_warning = result["status"] == "warn"
     return dg.AssetCheckResult(
         asset_key=key.asset_key,

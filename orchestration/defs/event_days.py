@@ -20,7 +20,12 @@ from orchestration.defs.partitions import EVENT_DAYS, EVENT_DAYS_KEY, chosen_day
 from orchestration.defs.publishing import publication_metadata, published_database
 from orchestration.defs.transformation import REPLACED_BY_DAY, WAREHOUSE_POOL, warehouse_models
 from orchestration.ingest.ledger import read_entries
-from orchestration.warehouse.build import finish_build, prepare_build, publish_candidate
+from orchestration.warehouse.build import (
+    finish_build,
+    prepare_build,
+    prepare_extent,
+    publish_candidate,
+)
 from orchestration.warehouse.days import check_days
 
 
@@ -44,8 +49,9 @@ def event_days(
     check_days(days, entries=read_entries(current.settings.lake))
     deployment.hold_warehouse(current.settings, say=context.log.info)
     plan = prepare_build(current, is_complete=True, days=days)
+    extent = prepare_extent(current, plan, selected=None)
     context.log.info(f"Building because {plan.reason}.")
-    results = run_dbt_build(current.settings, is_full_refresh=plan.is_full_refresh, select=[])
+    results = run_dbt_build(current.settings, plan=plan, select=extent.selectors)
     finish_build(current)
     published = publication_metadata(publish_candidate(current))
     deployment.release_warehouse()

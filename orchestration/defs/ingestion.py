@@ -3,7 +3,6 @@
 Belongs here: the assets. Does not belong here: reading, checking and landing files (ingest/).
 """
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +10,7 @@ import dagster as dg
 
 from orchestration.contracts.streams import STREAMS
 from orchestration.defs.deployment import Deployment
-from orchestration.ingest.load import load_landing, log_file, log_report
-from orchestration.ingest.progress import LOGGER, log_progress
+from orchestration.run_steps import load_extracts
 
 OWNERS = ["team:data-platform"]
 
@@ -36,16 +34,7 @@ def landed_extracts(
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Load every new file of the landing folder into the lake."""
     current = deployment.current_run(context.run_id)
-    report = load_landing(
-        settings=current.settings,
-        landing=deployment.landing_place(),
-        as_of=current.run.as_of,
-        on_file=lambda outcome: log_file(outcome, loggers=(context.log, LOGGER)),
-        on_progress=log_progress,
-        timer=time.perf_counter,
-    )
-    log_report(report, loggers=(context.log, LOGGER))
-    current.store.add_counts(current.run.run_id, {"ingest": report.counts()})
+    report = load_extracts(current, landing=deployment.landing_place(), loggers=(context.log,))
     for stream, totals in report.streams.items():
         figures = {"dagster/row_count": totals.rows_landed, "quarantined": totals.rows_quarantined}
         yield dg.MaterializeResult(asset_key=["raw", stream], metadata=figures)

@@ -19,7 +19,7 @@ from orchestration.delivery.run_failures import (
     queue_recovery,
     rerun_command,
 )
-from orchestration.reporting.daily_summaries import queue_daily_summaries
+from orchestration.run_steps import tell
 from orchestration.state.store import StateStore
 
 # Jobs whose failure is not mended by a whole run.
@@ -41,13 +41,7 @@ def sent_notifications(
 ) -> dg.MaterializeResult[Any]:
     """Alerts, the figures of each closed day and news of runs, each through its channel, once."""
     current = deployment.current_run(context.run_id)
-    settings, as_of = current.settings, current.run.as_of
-    problems = list(queue_daily_summaries(settings=settings, as_of=as_of).problems)
-    for problem in problems:
-        context.log.error(problem)
-    told = send_notifications(settings=settings, as_of=as_of)
-    counts = {**told.counts(), "problems": problems}
-    current.store.add_counts(current.run.run_id, {"notifications": counts})
+    told = tell(current, loggers=(context.log,))
     return dg.MaterializeResult(
         metadata={"sent": told.sent, "written": told.written, "undelivered": told.undelivered}
     )

@@ -11,8 +11,7 @@ from orchestration.defs.alerting import alert_notifications
 from orchestration.defs.deployment import Deployment
 from orchestration.defs.ingestion import OWNERS
 from orchestration.defs.publishing import published_database
-from orchestration.delivery import deliver
-from orchestration.reporting.run import make_due_reports
+from orchestration.run_steps import make_reports, send_messages
 
 
 @dg.asset(
@@ -27,8 +26,7 @@ def report_documents(
 ) -> dg.MaterializeResult[Any]:
     """The weekly and monthly reports that are due, one of each per scope, and their e-mails."""
     current = deployment.current_run(context.run_id)
-    made = make_due_reports(settings=current.settings, as_of=current.run.as_of)
-    current.store.add_counts(current.run.run_id, {"reports": made.counts()})
+    made = make_reports(current)
     for failure in made.failed:
         context.log.error(str(failure))
     return dg.MaterializeResult(
@@ -49,8 +47,7 @@ def delivered_messages(
 ) -> dg.MaterializeResult[Any]:
     """The outbox after sending: each message to one recipient, once."""
     current = deployment.current_run(context.run_id)
-    outcome = deliver(settings=current.settings, as_of=current.run.as_of)
-    current.store.add_counts(current.run.run_id, {"delivery": outcome.counts()})
+    outcome = send_messages(current)
     return dg.MaterializeResult(
         metadata={
             "sent": outcome.sent,

@@ -16,9 +16,14 @@ from orchestration.defs.deployment import Deployment
 from orchestration.defs.ingestion import OWNERS
 from orchestration.defs.partitions import note_event_days
 from orchestration.settings import DBT_PROJECT_DIR
-from orchestration.warehouse.build import CurrentRun, finish_build, prepare_build
+from orchestration.warehouse.build import (
+    CurrentRun,
+    finish_build,
+    prepare_build,
+    prepare_extent,
+)
 from orchestration.warehouse.days import DayRange
-from orchestration.warehouse.manifest import MANIFEST_FILE
+from orchestration.warehouse.manifest import MANIFEST_FILE, read_manifest
 from orchestration.warehouse.plan import BuildPlan
 
 WAREHOUSE_POOL = "warehouse"
@@ -73,15 +78,13 @@ def warehouse_models(
     """Build the candidate: every model that is selected, and every data test on them."""
     current = deployment.current_run(context.run_id)
     deployment.hold_warehouse(current.settings, say=context.log.info)
-    plan = _plan(context, current, deployment.days(as_of=current.run.as_of))
-    context.log.info(f"Building because {plan.reason}.")
-    yield from dagster_events(
-        context,
-        run_dbt_build(
-            current.settings, is_full_refresh=plan.is_full_refresh, select=_selection(context)
-        ),
-    )
-    finish_build(current)
+    days, selected = deployment.days(as_of=current.run.as_of), _selection(context)
+    plan = _plan(context, current, days)
+    extent = prepare_extent(current, plan, selected=selected)
+    context.log.info(f"Building {len(extent.models)} models because {plan.reason}.")
+    results = run_dbt_build(current.settings, plan=plan, select=extent.selectors)
+    yield from dagster_events(context, results, manifest=read_manifest())
+    finish_build(current, selected=selected)
     note_event_days(context, current=current, plan=plan)
 
 
@@ -114,12 +117,12 @@ def _plan(
     )
 
 
-def _selection(context: dg.AssetExecutionContext) -> list[str]:
-    """dbt's names of the selected models; nothing when all of them are."""
+def _selection(context: dg.AssetExecutionContext) -> frozenset[str] | None:
+    """dbt's names of the selected models; None when all of them are."""
     # The definition in the context is that of the job, which knows no more than what it selects.
     if context.selected_asset_keys == warehouse_models.keys:
-        return []
-    return sorted(
+        return None
+    return frozenset(
         context.assets_def.specs_by_key[key].metadata["dagster_dbt/unique_id"].split(".")[2]
         for key in context.selected_asset_keys
     )

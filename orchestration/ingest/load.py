@@ -50,7 +50,7 @@ from orchestration.ingest.pieces import PieceResult, PieceTask, run_piece
 from orchestration.ingest.progress import FileCount, LoadProgress, ProgressCount
 from orchestration.ingest.publishing import keep_refused_rows, land_rows
 from orchestration.ingest.repeats import note_repeat
-from orchestration.ingest.replay import replay_due_rows
+from orchestration.ingest.replay import has_due_rows, replay_due_rows
 from orchestration.ingest.small_files import is_small, run_small_file, run_small_files
 from orchestration.ingest.sources import read_sources
 from orchestration.ingest.splitting import Prepared, prepare
@@ -308,6 +308,26 @@ def load_landing(
         ),
         warnings=warnings,
     )
+
+
+def finds_anything(*, settings: Settings, landing: Path | str, as_of: datetime) -> bool:
+    """Whether a load would find anything but files that are in the lake; nothing is written.
+
+    Raises:
+        UserError: the landing folder is missing or the sources' declaration cannot be used.
+    """
+    if has_due_rows(settings.lake, as_of=as_of):
+        return True
+    storage = ObjectStorage(s3_endpoint_url=settings.s3_endpoint_url)
+    sources = read_sources(settings.config)
+    with ThreadPoolExecutor(max_workers=settings.threads) as threads:
+        found = _new_files(
+            landing_files.find_files(landing, sources=sources, storage=storage),
+            lake=settings.lake,
+            objects=_Objects(storage=storage, state_file=settings.state_file),
+            threads=threads,
+        )
+        return any(isinstance(one, _NewFile) or one.status != REPEATED for one in found)
 
 
 class _Objects:

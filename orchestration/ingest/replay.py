@@ -48,6 +48,16 @@ class Move:
     rows_ignored: int = 0
 
 
+def has_due_rows(lake: Path, *, as_of: datetime) -> bool:
+    """Whether the time of any refused row has come."""
+    return any(_is_due(held, as_of=as_of) for held in holdings(read_entries(lake)))
+
+
+def _is_due(held: Holding, *, as_of: datetime) -> bool:
+    due_at = held.latest.retry_at
+    return due_at is not None and due_at <= as_of
+
+
 def replay_due_rows(
     *, lake: Path, as_of: datetime, staging: Path, worker: Worker
 ) -> Iterator[LedgerEntry]:
@@ -56,8 +66,7 @@ def replay_due_rows(
     Such a row broke no other rule, so its typed form was kept beside the quarantine.
     """
     for held in holdings(read_entries(lake)):
-        due_at = held.latest.retry_at
-        if due_at is not None and due_at <= as_of:
+        if _is_due(held, as_of=as_of):
             entry = record_move(
                 held,
                 _due_move(held, lake=lake, as_of=as_of),

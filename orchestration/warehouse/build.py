@@ -7,7 +7,7 @@ dbt is called (defs/dbt_build) and how a publication is made
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestration.disk_space import out_of_space, says_out_of_space
@@ -35,6 +35,16 @@ from orchestration.warehouse.plan import (
 )
 from orchestration.warehouse.publications import current_id, kept_ids
 from orchestration.warehouse.publishing import PublishResult, publish, read_totals
+from orchestration.warehouse.upkeep import (
+    Extent,
+    Lineage,
+    Upkeep,
+    after_success,
+    fingerprint_inputs,
+    plan_extent,
+    read_upkeep,
+    write_upkeep,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +61,13 @@ _TOLD_RUNS = 50
 _REFUSED = ("fail", "error", "runtime error")
 
 
-def plan_of(current: CurrentRun, *, days: DayRange | None = None) -> BuildPlan:
-    """What this run has to build; ``days`` whatever was published of them."""
+def plan_of(
+    current: CurrentRun, *, days: DayRange | None = None, is_by_the_clock: bool = False
+) -> BuildPlan:
+    """What this run has to build; ``days`` whatever was published of them.
+
+    ``is_by_the_clock`` says that nobody asked for the as-of time of this run.
+    """
     return plan_build(
         entries=read_entries(current.settings.lake),
         last=current.store.last_publication(),
@@ -62,6 +77,7 @@ def plan_of(current: CurrentRun, *, days: DayRange | None = None) -> BuildPlan:
         built_by=None if _is_unmended(current.settings) else built_by(current.settings),
         is_rolled_back=is_rolled_back(current.settings, current.store),
         days=days,
+        is_by_the_clock=is_by_the_clock,
     )
 
 
@@ -118,15 +134,52 @@ def prepare_build(
     return plan
 
 
-def finish_build(current: CurrentRun) -> None:
-    """Note the audits of the build.
+def prepare_extent(
+    current: CurrentRun,
+    plan: BuildPlan,
+    *,
+    selected: Collection[str] | None,
+) -> Extent:
+    """Which of the selected models (None: of all) the build has to make, noted as due until it succeeds.
+
+    The run inputs are written. In a full build, and where event days are to be built again, it is every one.
+    """
+    extent, noted = plan_extent(
+        Lineage(read_manifest()),
+        before=read_upkeep(current.settings),
+        now=Upkeep(
+            code_fingerprint=plan.code_fingerprint,
+            inputs=fingerprint_inputs(
+                current.settings,
+                entries=read_entries(current.settings.lake),
+                as_of=current.run.as_of,
+            ),
+            due=frozenset(),
+            audited_by=None,
+        ),
+        selected=selected,
+        is_everything=plan.is_full_refresh or plan.days is not None,
+    )
+    write_upkeep(current.settings, noted)
+    return extent
+
+
+def finish_build(current: CurrentRun, *, selected: Collection[str] | None = None) -> None:
+    """Note the audits of the build, with those of tests that still hold, and that nothing more is due of
+    the ``selected`` models (None: of all).
 
     Raises:
         RunFailure: a model or a data test failed; nothing may be published from this candidate.
     """
     store, run = current.store, current.run
+    manifest = read_manifest()
     results = read_run_results(current.settings.dbt_target)
-    audits = read_audits(results, read_manifest())
+    audits = read_audits(results, manifest)
+    noted = read_upkeep(current.settings)
+    if noted is not None and noted.audited_by is not None:
+        ran = {audit.check_name for audit in audits}
+        kept = [one for one in store.audits_of(noted.audited_by) if one.check_name not in ran]
+        store.record_audits(run.run_id, kept)
     store.record_audits(run.run_id, audits)
     warnings = [f"{one.check_name}: {one.message}" for one in audits if one.status == "warn"]
     store.add_counts(run.run_id, {"build": {**count_results(results), "warnings": warnings}})
@@ -143,6 +196,9 @@ def finish_build(current: CurrentRun) -> None:
         )
         store.finish_run(run.run_id, status="failed", failure=message)
         raise RunFailure(message)
+    if noted is not None:
+        done = after_success(Lineage(manifest), noted, selected=selected, run_id=run.run_id)
+        write_upkeep(current.settings, done)
 
 
 def _checks(current: CurrentRun, severity_of: Mapping[str, str]) -> list[CheckResult]:

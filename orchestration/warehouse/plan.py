@@ -14,7 +14,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -112,11 +112,13 @@ def plan_build(
     built_by: str | None,
     is_rolled_back: bool,
     days: DayRange | None = None,
+    is_by_the_clock: bool = False,
 ) -> BuildPlan:
     """Compare what is loaded with what is published; ``days`` are built again whatever was published.
 
     ``built_by`` is the fingerprint of the code that made the candidate, None when there is none;
-    ``is_rolled_back`` says that readers see an older publication than ``last``.
+    ``is_rolled_back`` says that readers see an older publication than ``last``. Without new loads what was
+    published holds until the hour is over, unless somebody asked for another time than the clock's.
     """
     load_ids = frozenset(entry.load_id for entry in entries)
     published = last.load_ids if last else frozenset()
@@ -138,7 +140,7 @@ def plan_build(
             reason += f", and {len(pending)} new loads" if pending else ""
         elif pending:
             reason = f"{len(pending)} new loads"
-        elif last.as_of != as_of:
+        elif last.as_of != as_of and not (is_by_the_clock and _is_same_hour(last.as_of, as_of)):
             reason = "the as-of time moved"
         elif not last.is_complete:
             reason = "only part of the marts was published for this time"
@@ -162,6 +164,10 @@ def plan_build(
         pending_load_ids=load_ids if is_full_refresh else pending,
         days=days,
     )
+
+
+def _is_same_hour(one: datetime, other: datetime) -> bool:
+    return one <= other < one.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
 
 def built_days(plan: BuildPlan, *, entries: Iterable[LedgerEntry]) -> list[date]:

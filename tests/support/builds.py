@@ -32,8 +32,15 @@ from dbt.cli.main import dbtRunner
 from orchestration.ingest.ledger import read_entries
 from orchestration.settings import DBT_PROJECT_DIR, Settings
 from orchestration.warehouse.days import DayRange
-from orchestration.warehouse.manifest import MANIFEST_FILE, prepare_manifest
+from orchestration.warehouse.manifest import MANIFEST_FILE, prepare_manifest, read_manifest
 from orchestration.warehouse.plan import BuildPlan, write_run_inputs
+from orchestration.warehouse.upkeep import (
+    Lineage,
+    Upkeep,
+    after_success,
+    fingerprint_inputs,
+    plan_extent,
+)
 
 _COMMENT = re.compile(r"\s*/\*\s*(\{.*?\})\s*\*/\s*", re.DOTALL)
 _DATE_LIST = re.compile(r"\bin \((date '\d{4}-\d{2}-\d{2}'(?:, date '\d{4}-\d{2}-\d{2}')*)\)")
@@ -196,6 +203,8 @@ class Replayed:
         self._settings = settings
         self._published: frozenset[str] | None = None
         self._has_marts = False
+        self._lineage = Lineage(read_manifest())
+        self._upkeep: Upkeep | None = None
         self._connection = self._empty()
 
     def close(self) -> None:
@@ -213,7 +222,7 @@ class Replayed:
         has_marts: bool = True,
         days: DayRange | None = None,
     ) -> None:
-        """What a run builds; unless it is published, its loads stay pending, as after a failed audit."""
+        """What a run builds, and no more; unless it is published, its loads stay pending."""
         plan = write_inputs(self._settings, published=self._published, as_of=as_of, days=days)
         if plan.is_full_refresh:
             self._connection.close()
@@ -227,12 +236,35 @@ class Replayed:
             known = statements if self._has_marts else builds.full
             chosen += [one for one in known if _is_above_core(one)]
             self._has_marts = True
+        made = self._made(plan, as_of=as_of, is_all=has_marts)
+        chosen = [one for one in chosen if one.model is None or one.model in made]
         # Temporary tables end with the connection that made them, as dbt's do.
         with self._connection.cursor() as connection:
             _use(connection)
             _send(connection, chosen, settings=self._settings, recorded_in=builds.home)
         if is_published:
             self._published = plan.load_ids
+
+    def _made(self, plan: BuildPlan, *, as_of: datetime, is_all: bool) -> frozenset[str]:
+        """The models that a run makes of these inputs, as the product finds them; views always."""
+        lineage, settings = self._lineage, self._settings
+        selected = None if is_all else lineage.everything - _above_core(self._recorded.full)
+        extent, noted = plan_extent(
+            lineage,
+            before=self._upkeep,
+            now=Upkeep(
+                code_fingerprint=plan.code_fingerprint,
+                inputs=fingerprint_inputs(
+                    settings, entries=read_entries(settings.lake), as_of=as_of
+                ),
+                due=frozenset(),
+                audited_by=None,
+            ),
+            selected=selected,
+            is_everything=plan.is_full_refresh or plan.days is not None,
+        )
+        self._upkeep = after_success(lineage, noted, selected=selected, run_id=1)
+        return extent.models | lineage.views
 
     def _empty(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(config={"threads": self._settings.threads})
@@ -324,6 +356,10 @@ def _without(rows: Sequence[str], others: Sequence[str]) -> list[str]:
         if row in left:
             left.remove(row)
     return left
+
+
+def _above_core(statements: Sequence[Statement]) -> frozenset[str]:
+    return frozenset(one.model for one in statements if one.model and _is_above_core(one))
 
 
 def _is_above_core(statement: Statement) -> bool:

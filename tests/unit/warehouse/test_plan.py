@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -51,6 +51,7 @@ def _plan(
     made_by: str | None = "code",
     is_rolled_back: bool = False,
     days: DayRange | None = None,
+    is_by_the_clock: bool = False,
 ) -> BuildPlan:
     return plan_build(
         entries=entries,
@@ -60,6 +61,7 @@ def _plan(
         built_by=made_by,
         is_rolled_back=is_rolled_back,
         days=days,
+        is_by_the_clock=is_by_the_clock,
     )
 
 
@@ -309,3 +311,17 @@ def test_what_a_replay_moved_is_counted_once_under_its_file(tmp_path: Path) -> N
     assert refused == [("one", "bad_time", 1), ("one", "not_allowed", 1)]
     assert files == [("one", 6, 2)]
     assert loads == [("again", "one", 2), ("one", "one", 2)]
+
+
+@pytest.mark.parametrize(
+    ("minute", "is_by_the_clock", "is_nothing"),
+    [(59, True, True), (60, True, False), (-1, True, False), (59, False, False)],
+)
+def test_without_new_loads_the_published_state_holds_until_the_hour_is_over(
+    minute: int, is_by_the_clock: bool, is_nothing: bool
+) -> None:
+    later = AS_OF + timedelta(minutes=minute)
+    plan = _plan([ONE, TWO], _published(), as_of=later, is_by_the_clock=is_by_the_clock)
+    assert plan.is_nothing is is_nothing
+    new = _plan([ONE, TWO, THREE], _published(), as_of=later, is_by_the_clock=is_by_the_clock)
+    assert not new.is_nothing
