@@ -286,6 +286,9 @@ class _Pipeline:
         with open_instance(self._settings) as instance:
             with self._step("ingest"), shown_load():
                 self._job(defs, instance, "ingestion_job", store, our_run.run_id)
+            if store.run(our_run.run_id).status == "failed":
+                # A plan may die of what ingestion did, and then nobody would be told.
+                return
             self._check_days(store, our_run.run_id)
             if self._is_nothing(current):
                 with self._step("deliver"), shown_reports():

@@ -1,6 +1,6 @@
-"""`agentmart ui`: Dagster's web page on this deployment's state.
+"""`agentmart ui`: Dagster's web page on this deployment's state, and the daemon beside it.
 
-Belongs here: starting the page. Does not belong here: what it shows (defs/).
+Belongs here: starting them. Does not belong here: what they show and do (defs/).
 """
 
 from __future__ import annotations
@@ -13,13 +13,24 @@ import click
 
 from orchestration.settings import PROJECT_ROOT, Settings
 
+_CODE = ("-m", "orchestration.definitions")
+
 
 @click.command()
 @click.option("--port", type=int, default=3000, show_default=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--part",
+    type=click.Choice(("both", "webserver", "daemon")),
+    default="both",
+    show_default=True,
+    help="The page, what runs schedules and sensors, or both in one process group.",
+)
 @click.pass_obj
-def ui(settings: Settings, port: int, host: str) -> None:
+def ui(settings: Settings, port: int, host: str, part: str) -> None:
     """Serve the asset graph, runs, checks and schedules; stop with Ctrl-C.
+
+    A service starts the two parts by themselves: see orchestration/deployment.
 
     Example: agentmart ui --port 3000
     """
@@ -28,10 +39,18 @@ def ui(settings: Settings, port: int, host: str) -> None:
 
     prepare_manifest(settings)
     prepare_dagster_home(settings)
-    click.echo(f"Dagster on http://{host}:{port} with the state in {settings.home}", err=True)
-    dagster = str(Path(sys.executable).with_name("dagster"))
+    where = "" if part == "daemon" else f" on http://{host}:{port}"
+    click.echo(f"Dagster{where} with the state in {settings.home}", err=True)
+    command = _command(part, host=host, port=port)
     os.chdir(PROJECT_ROOT)
-    os.execv(
-        dagster,
-        [dagster, "dev", "-m", "orchestration.definitions", "-h", host, "-p", str(port)],
-    )
+    os.execv(command[0], command)
+
+
+def _command(part: str, *, host: str, port: int) -> list[str]:
+    address = ("-h", host, "-p", str(port))
+    program, words = {
+        "both": ("dagster", ("dev", *_CODE, *address)),
+        "webserver": ("dagster-webserver", (*_CODE, *address)),
+        "daemon": ("dagster-daemon", ("run", *_CODE)),
+    }[part]
+    return [str(Path(sys.executable).with_name(program)), *words]

@@ -54,11 +54,18 @@ def prepare_manifest(settings: Settings) -> None:
         RunFailure: dbt cannot parse the project; the message holds dbt's own.
     """
     digest = _digest_of_project()
+    # An installation that its user cannot write to was parsed when it was made.
+    if _is_of(digest):
+        return
     MANIFEST_FILE.parent.mkdir(exist_ok=True)
     # Two commands at once in a fresh clone parse once.
     with exclusive_lock(MANIFEST_FILE.with_name("parse.lock"), on_wait=lambda _: None):
-        if not (MANIFEST_FILE.exists() and _STAMP.exists() and _STAMP.read_text() == digest):
+        if not _is_of(digest):
             _parse(settings, digest)
+
+
+def _is_of(digest: str) -> bool:
+    return MANIFEST_FILE.exists() and _STAMP.exists() and _STAMP.read_text() == digest
 
 
 def _parse(settings: Settings, digest: str) -> None:
