@@ -107,6 +107,7 @@ bench: $(VENV)/.installed $(BENCH_VENV)/.installed
 	$(BIN)/python -m tests.benchmarks.whole_job.measure --events $(EVENTS) --repeats $(REPEATS) --date "$$(date +%F)"
 	$(BIN)/python -m tests.benchmarks.anomalies.measure --date "$$(date +%F)"
 	$(BIN)/python -m tests.benchmarks.reports.measure --repeats $(REPEATS) --date "$$(date +%F)"
+	$(BIN)/python -m tests.benchmarks.growth.measure --repeats $(REPEATS) --date "$$(date +%F)"
 
 $(BENCH_VENV)/.installed: tests/benchmarks/requirements.lock
 	$(BIN)/uv venv --quiet --clear --python "$(PYTHON)" $(BENCH_VENV)
