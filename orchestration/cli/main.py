@@ -51,6 +51,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Show or remove the detail that tenants' terms do not keep.",
     ),
     "erase": ("orchestration.cli.erase", "Show or remove everything of a tenant or user."),
+    "backup": ("orchestration.cli.backup", "Write the deployment to one file."),
+    "restore": ("orchestration.cli.restore", "Put a backup in the place of the state folder."),
     "config": (
         "orchestration.cli.config",
         "Check the settings, and show which are in force.",
@@ -66,7 +68,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 # These hash user ids, now or in what they start.
 _HASHING = ("run", "quarantine", "retention", "erase", "ui")
 # These touch no state folder.
-_HOMELESS = ("generate", "metrics", "docs", "config")
+_HOMELESS = ("generate", "metrics", "docs", "config", "restore")
 
 
 class _LazyGroup(click.Group):

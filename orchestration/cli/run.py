@@ -70,8 +70,8 @@ def run(
     """Ingest, build, audit, publish, then make and send the reports that are due.
 
     \b
-    Examples: agentmart run --landing ./extracts --as-of 2026-03-02T06:00:00Z
-              agentmart run --from 2026-02-01 --to 2026-02-08
+    Example: agentmart run --landing ./extracts --as-of 2026-03-02T06:00:00Z
+             agentmart run --from 2026-02-01 --to 2026-02-08
     """
     from orchestration.alerting.run import check_default_rules
     from orchestration.reporting.periods import parse_as_of

@@ -100,7 +100,7 @@ def plan_erasure(
         keys = staging / "erased.parquet"
         connection.execute(f"copy erased to {sql.text(str(keys))} (format parquet)")
         names = _names(connection, lake=lake, subject=subject, ids=ids)
-        words = Words(names=tuple(sorted({*names, *_written_ways(names)})))
+        words = Words(names=tuple(sorted({*names, *written_ways(names)})))
         removal = Removal(
             removal_id=uuid.uuid4().hex,
             kind=ERASURE,
@@ -248,19 +248,27 @@ def _names(
     """What may stand anywhere for who is erased: ids, and the names that a tenant ever had."""
     names = {subject.id, *(one for _, one in ids)}
     if subject.kind == TENANT:
-        sources = sql.text_list(source for source, _ in ids)
-        names |= {
-            name
-            for (name,) in connection.execute(
-                f"select distinct tenant_name from {raw_rows(lake, STREAMS['tenants'])} where "
-                f"tenant_id = {sql.text(subject.id)} and list_contains({sources}, source_name)"
-            ).fetchall()
-            if len(name) >= _SHORTEST_NAME
-        }
+        sources = [source for source, _ in ids]
+        names |= names_of_tenant(connection, lake=lake, tenant_id=subject.id, sources=sources)
     return names
 
 
-def _written_ways(names: set[str]) -> set[str]:
+def names_of_tenant(
+    connection: duckdb.DuckDBPyConnection, *, lake: Path, tenant_id: str, sources: Sequence[str]
+) -> set[str]:
+    """The names that a tenant ever had, but for those that are words like any other."""
+    return {
+        name
+        for (name,) in connection.execute(
+            f"select distinct tenant_name from {raw_rows(lake, STREAMS['tenants'])} where "
+            f"tenant_id = {sql.text(tenant_id)} and "
+            f"list_contains({sql.text_list(sources)}, source_name)"
+        ).fetchall()
+        if len(name) >= _SHORTEST_NAME
+    }
+
+
+def written_ways(names: set[str]) -> set[str]:
     """The same names as JSON and HTML write them."""
     return {
         way

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from orchestration.errors import UserError
+from orchestration.errors import RunFailure, UserError
 from orchestration.settings import DEVELOPMENT_SALT, PRODUCTION, Settings
 from orchestration.state.migrations import upgrade
 from orchestration.state.tables import VERSION, PrivateTables, version_of
@@ -36,6 +36,11 @@ class HomeMarks(PrivateTables):
             connection.execute("insert or replace into home_marks values (?, ?)", (mark, value))
 
 
+def restore_folder(settings: Settings) -> Path:
+    """Where a backup is made ready before it takes the place of the state folder."""
+    return settings.home / ".restore"
+
+
 def keep_private() -> None:
     """Let nobody but the owner read what this process and its children write from now on."""
     os.umask(0o077)
@@ -50,9 +55,10 @@ def open_home(
 
     Raises:
         UserError: the folder is of another environment or salt, or production has no salt of its own.
-        RunFailure: it is of a newer version, or could not be upgraded.
+        RunFailure: it is of a newer version, could not be upgraded, or is half restored.
     """
     keep_private()
+    _check_whole(settings)
     if is_hashing:
         _check_salt(settings)
     if settings.state_file.exists():
@@ -75,8 +81,9 @@ def check_home(settings: Settings, *, is_hashing: bool) -> None:
 
     Raises:
         UserError: the folder is of another environment or salt, or production has no salt of its own.
-        RunFailure: it is of a newer version.
+        RunFailure: it is of a newer version, or half restored.
     """
+    _check_whole(settings)
     if is_hashing:
         _check_salt(settings)
     if not settings.state_file.exists() or version_of(settings.state_file) < VERSION:
@@ -85,6 +92,14 @@ def check_home(settings: Settings, *, is_hashing: bool) -> None:
     _check_environment(settings, marks.get(_ENVIRONMENT))
     if is_hashing:
         _check_same_salt(settings, marks.get(_SALT))
+
+
+def _check_whole(settings: Settings) -> None:
+    if (restore_folder(settings) / "ready").exists():
+        raise RunFailure(
+            f"a restore of {settings.home} was interrupted; run the same `agentmart restore` again,"
+            " which ends it"
+        )
 
 
 def _check_salt(settings: Settings) -> None:

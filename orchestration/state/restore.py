@@ -1,0 +1,184 @@
+"""A backup becomes a state folder: made ready beside it, then moved into its place.
+
+Belongs here: the order of steps, and what must not come back with an older state. Does not belong here: the
+form of a backup (backup.py), and erasing (retention/).
+
+Who was erased since the backup was made stays erased: tombstones of the folder that is replaced, or of a copy
+of its ``lake/removed``, are taken over and applied before anything moves. Messages that waited then may have
+been sent since, and nobody can tell: they are parked.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from orchestration.errors import UserError
+from orchestration.ingest import sql
+from orchestration.ingest.lake import move_into_place
+from orchestration.ingest.ledger import sync_folder
+from orchestration.ingest.listing import nobody_loading
+from orchestration.ingest.tombstones import erased_file
+from orchestration.retention.reapplying import erase_again
+from orchestration.settings import Settings
+from orchestration.state.backup import FOLDERS, Backup, unpack
+from orchestration.state.home import open_home, restore_folder
+from orchestration.state.tables import connected
+from orchestration.warehouse.lock import exclusive_lock
+from orchestration.warehouse.publications import folder_of, make_current
+
+_WAITING = ("outbox", "notifications")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restored:
+    """What came of it. ``backup`` is None when an interrupted restore was ended."""
+
+    backup: Backup | None
+    rows_erased: int = 0
+    parked: int = 0
+
+
+def restore_backup(
+    source: Path,
+    settings: Settings,
+    *,
+    is_replacing: bool,
+    tombstones: Sequence[Path],
+    as_of: datetime,
+    say: Callable[[str], object],
+) -> Restored:
+    """Put a backup in the place of the state folder; landing files and the deletion log stay.
+
+    Raises:
+        UserError: the folder holds a deployment and is not to be replaced, the file is no whole backup, or
+            it is of another environment or salt than the settings.
+    """
+    staged = restore_folder(settings)
+    with exclusive_lock(settings.lock_file, on_wait=say):
+        if (staged / "ready").exists():
+            _move(settings, staged)
+            return Restored(backup=None)
+        if settings.state_file.exists() and not is_replacing:
+            raise UserError(
+                f"{settings.home} holds a deployment; add --replace to put the backup in its place, or"
+                " set AGENTMART_HOME to another folder"
+            )
+        shutil.rmtree(staged, ignore_errors=True)
+        staged.mkdir(parents=True, mode=0o700)
+        with nobody_loading(settings.lake):
+            restored = _make_ready(
+                source, settings, staged=staged, tombstones=tombstones, as_of=as_of, say=say
+            )
+            _move(settings, staged)
+    return restored
+
+
+def _make_ready(
+    source: Path,
+    settings: Settings,
+    *,
+    staged: Path,
+    tombstones: Sequence[Path],
+    as_of: datetime,
+    say: Callable[[str], object],
+) -> Restored:
+    new = replace(settings, home=staged)
+    backup = unpack(source, staged)
+    open_home(new, is_hashing=True, is_made=False, say=say)
+    if backup.publication_id is not None:
+        make_current(new, folder_of(new, backup.publication_id))
+    rows = 0
+    if _take_over(new, [erased_file(settings.lake), *tombstones]):
+        # It shows who was erased; the next run publishes without.
+        shutil.rmtree(new.published, ignore_errors=True)
+        new.landing.mkdir()
+        rows = erase_again(new, as_of=as_of)
+    parked = _park_waiting(new.state_file)
+    _keep_log(settings, new)
+    for name in FOLDERS:
+        if name != "config":
+            (staged / name).mkdir(exist_ok=True)
+    (staged / "ready").touch()
+    sync_folder(staged)
+    return Restored(backup=backup, rows_erased=rows, parked=parked)
+
+
+def _take_over(new: Settings, files: Sequence[Path]) -> bool:
+    """Add tombstones to those of the backup; whether there was any new one."""
+    own = erased_file(new.lake)
+    known = [own] if own.exists() else []
+    others = [path for path in files if path.exists()]
+    if not others:
+        return False
+    read = "select distinct kind, key from read_parquet({files})"
+    staged = new.home / "erased.parquet"
+    with duckdb.connect() as connection:
+        every = read.format(files=sql.text_list(map(str, [*known, *others])))
+        connection.execute(f"create table united as {every} order by all")
+        ((count,),) = connection.execute("select count(*) from united").fetchall()
+        ((before,),) = (
+            connection.execute(
+                f"select count(*) from ({read.format(files=sql.text_list([str(own)]))})"
+            ).fetchall()
+            if known
+            else [(0,)]
+        )
+        if count == before:
+            return False
+        connection.execute(f"copy united to {sql.text(str(staged))} (format parquet)")
+    move_into_place(staged, own)
+    return True
+
+
+def _park_waiting(store: Path) -> int:
+    """Messages that waited when the backup was made wait for a person now."""
+    parked = 0
+    with connected(store) as connection:
+        tables = {
+            name
+            for (name,) in connection.execute("select name from sqlite_master where type = 'table'")
+        }
+        for table in _WAITING:
+            if table in tables:
+                parked += connection.execute(
+                    f"update {table} set state = 'parked',"
+                    " reason = 'restored from a backup: it may have been sent since'"
+                    " where state in ('pending', 'sending')"
+                ).rowcount
+    return parked
+
+
+def _keep_log(settings: Settings, new: Settings) -> None:
+    """What was deleted since is not forgotten."""
+    log = settings.state_file.with_name("deletions.ndjson")
+    if log.exists():
+        copied = new.state_file.with_name(log.name)
+        known = copied.read_text(encoding="utf-8").splitlines() if copied.exists() else []
+        lines = dict.fromkeys((*log.read_text(encoding="utf-8").splitlines(), *known))
+        copied.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def _move(settings: Settings, staged: Path) -> None:
+    """Move what is ready into place; done again after an interruption, it goes on."""
+    old = staged / "old"
+    old.mkdir(exist_ok=True)
+    # The candidate was built of another lake; the next build is a full one.
+    for name in (settings.warehouse_file.name, f"{settings.warehouse_file.name}.wal"):
+        (settings.warehouse / name).unlink(missing_ok=True)
+    for name in FOLDERS:
+        if (staged / name).exists():
+            target = settings.home / name
+            if target.exists():
+                shutil.rmtree(old / name, ignore_errors=True)
+                target.rename(old / name)
+            (staged / name).rename(target)
+    sync_folder(settings.home)
+    sync_folder(staged)
+    (staged / "ready").unlink()
+    shutil.rmtree(staged)
