@@ -58,6 +58,7 @@ class CurrentRun:
 
 # How many runs `meta` tells of.
 _TOLD_RUNS = 50
+_DATA_TESTS = ("dbt_project/data_tests",)
 _REFUSED = ("fail", "error", "runtime error")
 
 
@@ -148,7 +149,9 @@ def prepare_extent(
         Lineage(read_manifest()),
         before=read_upkeep(current.settings),
         now=Upkeep(
-            code_fingerprint=plan.code_fingerprint,
+            # Models hold when a data test changes; what it says of them does not.
+            code_fingerprint=plan.code_fingerprint
+            + fingerprint_code(PROJECT_ROOT, places=_DATA_TESTS),
             inputs=fingerprint_inputs(
                 current.settings,
                 entries=read_entries(current.settings.lake),

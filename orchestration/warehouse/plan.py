@@ -182,10 +182,10 @@ def built_days(plan: BuildPlan, *, entries: Iterable[LedgerEntry]) -> list[date]
     return sorted(touched.union(plan.days.days() if plan.days else ()))
 
 
-def fingerprint_code(project_root: Path) -> str:
-    """A digest of everything that decides what the models make."""
+def fingerprint_code(project_root: Path, *, places: Sequence[str] = _CODE) -> str:
+    """A digest of everything that decides what the models make, or of other files of the project."""
     digest = hashlib.sha256()
-    for place in _CODE:
+    for place in places:
         root = project_root / place
         files = sorted(root.rglob("*")) if root.is_dir() else [root]
         for file in files:

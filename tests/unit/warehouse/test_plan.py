@@ -155,6 +155,14 @@ def test_the_fingerprint_follows_models_macros_and_reference_data(tmp_path: Path
     assert len(seen) == 4
 
 
+def test_data_tests_have_a_fingerprint_of_their_own(tmp_path: Path) -> None:
+    place = "dbt_project/data_tests"
+    (tmp_path / place).mkdir(parents=True)
+    before = fingerprint_code(tmp_path, places=[place])
+    (tmp_path / place / "no_gaps.sql").write_text("select 1")
+    assert fingerprint_code(tmp_path, places=[place]) != before
+
+
 def test_run_inputs_list_loads_files_pending_dates_and_rejected_rows(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, time_zone="Europe/Berlin")
     new = ledger_entry(
