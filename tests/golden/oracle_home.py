@@ -9,16 +9,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
+from orchestration.reporting import periods
 from orchestration.reporting.datasets.asking import Request
 from orchestration.reporting.datasets.dataset import Answer
 from orchestration.reporting.query import Published, read_published
+from orchestration.reporting.scopes import resolve_scope
 from orchestration.settings import PROJECT_ROOT, Settings
 from tests.golden.oracle import datasets as oracle
 from tests.golden.oracle.compare import differences
 from tests.golden.oracle.extracts import Extracts
 from tests.golden.oracle.facts import Facts
+from tests.golden.oracle.marts import MARTS
+from tests.golden.oracle.numbers import rounded
 from tests.golden.oracle.reference import read_reference
 from tests.golden.oracle.windows import Scope, parse_period
 from tests.support.published_home import answer, export
@@ -30,6 +36,9 @@ _FIXED_RULES = (
     "low_user_satisfaction",
     "tool_failing_often",
 )
+# What tells the rows of a window apart, in the order of the recomputation.
+_MART_KEYS = ("band_order", "iso_weekday", "hour_of_day", "metric", "month_start")
+_PLACES = 6
 _ALERT_FIGURES = (
     *("rule_id", "metric", "comparison", "threshold", "value", "sample_size"),
     *("observed_from", "fired_at", "ended_at", "state"),
@@ -85,6 +94,37 @@ class Home:
             f"{request}: {path} is {exported!r}, recomputed {recomputed!r}"
             for path, recomputed, exported in differences(expected, got)
         ]
+
+    def mart_disagreements(self, request: Request, mart: str) -> list[str]:
+        """Where the table function of a mart and the recomputation differ."""
+        scope = resolve_scope(self.published, request.scope, agent=request.agent)
+        window = periods.parse_period(
+            str(request.period), as_of=self.as_of, time_zone=str(request.time_zone)
+        )
+        expected = MARTS[mart](self.facts, self.question(request))
+        order = list(expected[0]) if expected else []
+        got = [
+            {name: row[name] for name in order}
+            for row in self.published.function(mart, scope=scope, window=window)
+        ]
+        keys = [name for name in _MART_KEYS if name in order]
+        got.sort(key=lambda row: [row[name] for name in keys])
+        if len(got) != len(expected):
+            return [f"{request}: {mart} has {len(got)} rows, recomputed {len(expected)}"]
+        return [
+            f"{request}: {mart} {[row[name] for name in keys]}: {name} is {row[name]!r},"
+            f" recomputed {value!r}"
+            for row, one in zip(got, expected, strict=True)
+            for name, value in one.items()
+            if _comparable(row[name]) != _comparable(value)
+        ]
+
+
+def _comparable(value: object) -> object:
+    """A figure as both sides write it: half up to the places that a binary number surely has."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | Fraction):
+        return value
+    return rounded(Decimal(repr(value)) if isinstance(value, float) else value, _PLACES)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from orchestration.settings import Settings
 from tests.golden.oracle import datasets as oracle
 from tests.golden.oracle.compare import differences
 from tests.golden.oracle.extracts import read_landing
+from tests.golden.oracle.marts import MARTS
 from tests.golden.oracle_home import Home, open_home
 from tests.support.published_home import publish_landing
 
@@ -129,6 +130,29 @@ def test_an_export_is_what_the_extracts_say(home: Home, landing: Landing, datase
         difference
         for request in _questions(dataset, landing.periods)
         for difference in home.disagreements(request, dataset)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("mart", MARTS)
+def test_a_mart_that_no_export_holds_is_what_the_extracts_say(
+    home: Home, landing: Landing, mart: str
+) -> None:
+    turn = list(MARTS).index(mart)
+    # A goal asks for every summary of its window.
+    step = 2 if mart == "goals" else 1
+    found = [
+        difference
+        for number, (scope, agent) in enumerate(list(SCOPES.values())[::step])
+        for difference in home.mart_disagreements(
+            Request(
+                scope=scope,
+                agent=agent,
+                period=landing.periods[(number + turn) % len(landing.periods)],
+                time_zone=ZONES[(number + turn) % len(ZONES)],
+            ),
+            mart,
+        )
     ]
     assert found == []
 

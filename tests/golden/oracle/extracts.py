@@ -400,6 +400,30 @@ FORMS: Mapping[str, Form] = {
         time="updated_at",
         is_state=True,
     ),
+    "budgets": Form(
+        required={
+            "scope_kind": text,
+            "scope_id": text,
+            "month": text,
+            "amount_usd": money,
+            "updated_at": moment,
+        },
+        key=("scope_kind", "scope_id", "month"),
+        time="updated_at",
+        is_state=True,
+    ),
+    "goals": Form(
+        required={
+            "scope_kind": text,
+            "scope_id": text,
+            "metric": text,
+            "target": decimal,
+            "updated_at": moment,
+        },
+        key=("scope_kind", "scope_id", "metric"),
+        time="updated_at",
+        is_state=True,
+    ),
 }
 
 
@@ -421,6 +445,8 @@ class Extracts:
     tenants: dict[str, list[Record]]
     publishers: dict[str, list[Record]]
     alert_rules: dict[tuple[str, ...], list[Record]]
+    budgets: list[Record]
+    goals: list[Record]
     as_of: datetime
 
 
@@ -451,6 +477,8 @@ def keep(streams: Mapping[str, Iterable[Raw]], *, as_of: datetime) -> Extracts:
         tenants={key[0]: states for key, states in kept["tenants"].items()},
         publishers={key[0]: states for key, states in kept["publishers"].items()},
         alert_rules=kept["alert_rules"],
+        budgets=latest["budgets"],
+        goals=latest["goals"],
         as_of=as_of,
     )
 

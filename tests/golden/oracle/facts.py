@@ -79,6 +79,7 @@ class Usage:
     latency_ms: int | None
     recorded: Decimal | None
     cost: Decimal | None
+    is_call: bool
 
     @property
     def tokens(self) -> int:
@@ -378,6 +379,7 @@ class Facts:
             latency_ms=row.get("latency_ms"),
             recorded=recorded,
             cost=self._priced(row, at) if recorded is None else recorded,
+            is_call="llm_call_id" in row,
         )
 
     def _priced(self, row: Record, at: datetime) -> Decimal | None:

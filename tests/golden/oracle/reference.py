@@ -53,6 +53,10 @@ class Reference:
     bins: Mapping[str, list[tuple[str, Fraction, Fraction | None]]]
     metrics: Mapping[str, tuple[str, str]]
     alert_rules: Rows
+    step_bands: Rows
+    default_goals: Rows
+    targets: Rows
+    higher_is_better: Mapping[str, bool | None]
 
     def price(self, model: str | None, provider: str | None, day: date) -> Price | None:
         """The price of the day: the last one that began on or before it (D-04)."""
@@ -148,6 +152,13 @@ def read_reference(folder: Path) -> Reference:
             for row in _rows(folder, "metric_catalogue")
         },
         alert_rules=_rows(folder, "alert_rules"),
+        step_bands=_rows(folder, "task_step_bands"),
+        default_goals=_rows(folder, "default_goals"),
+        targets=_rows(folder, "targets"),
+        higher_is_better={
+            row["metric_key"]: {"true": True, "false": False}.get(row["higher_is_better"])
+            for row in _rows(folder, "metric_catalogue")
+        },
     )
 
 
