@@ -147,12 +147,66 @@
 {#- UNPIVOT wants every column named; a row as JSON knows its own, and its numbers keep their digits as text. -#}
 {% macro spark__values_by_name(relation, key) -%}
     select
-        wide.{{ key }},
+        named.{{ key }},
         texts.metric_name,
         texts.metric_value
-    from {{ relation }} as wide
-    cross join lateral explode(
-        from_json(to_json(struct(wide.*), map('ignoreNullFields', 'false')), 'map<string, string>')
-    ) as texts (metric_name, metric_value)
+    from (
+        select
+            wide.{{ key }},
+            from_json(
+                to_json(struct(wide.*), map('ignoreNullFields', 'false')), 'map<string, string>'
+            ) as value_by_name
+        from {{ relation }} as wide
+    ) as named
+    cross join lateral explode(named.value_by_name) as texts (metric_name, metric_value)
     where texts.metric_name <> '{{ key }}'
+{%- endmacro %}
+
+{#
+    The CTE `name` of a `with recursive`: the rows of the query `start`, and whatever is reached from a row of it through
+    the relation `link` (a name, aliased or not) under the condition `linked`; each row once. `columns` names the columns
+    of `start`, `next` maps them to their values in a row that is reached.
+#}
+{% macro reachable(name, columns, start, link, linked, next) -%}
+    {{ adapter.dispatch('reachable')(name, columns, start, link, linked, next) }}
+{%- endmacro %}
+
+{% macro duckdb__reachable(name, columns, start, link, linked, next) -%}
+{{ name }} as (
+    ({{ start }})
+    union
+    select
+        {%- for column in columns %}
+        {{ next[column] }} as {{ column }}{{ "," if not loop.last }}
+        {%- endfor %}
+    from {{ name }}
+    inner join {{ link }} on {{ linked }}
+)
+{%- endmacro %}
+
+{#-
+    A recursion adds rows there and never leaves out one that it has met, so a circle would not end: it goes 64 steps, more
+    than calls or spans lie within each other, and below the 100 at which the engine refuses to go on.
+-#}
+{% macro spark__reachable(name, columns, start, link, linked, next) -%}
+{{ name }}_by_step ({{ columns | join(', ') }}, step) as (
+    select
+        {{ columns | join(', ') }},
+        0 as step
+    from ({{ start }}) as begun
+    union all
+    select
+        {%- for column in columns %}
+        {{ next[column] }} as {{ column }},
+        {%- endfor %}
+        {{ name }}.step + 1 as step
+    from {{ name }}_by_step as {{ name }}
+    inner join {{ link }} on {{ linked }}
+    where {{ name }}.step < 64
+),
+
+{{ name }} as (
+    select distinct {{ columns | join(', ') }}
+    from {{ name }}_by_step
+)
 {%- endmacro %}

@@ -9,7 +9,20 @@
 {%- endmacro %}
 
 {% macro safe_divide_money(numerator, denominator) -%}
+    {{ adapter.dispatch('safe_divide_money')(numerator, denominator) }}
+{%- endmacro %}
+
+{% macro default__safe_divide_money(numerator, denominator) -%}
     cast({{ safe_divide(numerator, denominator) }} as decimal(38, 12))
+{%- endmacro %}
+
+{#- A cast reads the shortest text of a binary number there; DuckDB rounds the number itself at the twelfth place. -#}
+{% macro spark__safe_divide_money(numerator, denominator) -%}
+    cast(
+        cast(round({{ safe_divide(numerator, denominator) }} * 1e12) as decimal(38, 0))
+        * cast(0.000000000001 as decimal(12, 12))
+        as decimal(38, 12)
+    )
 {%- endmacro %}
 
 {#

@@ -36,4 +36,7 @@ def _engine_macros() -> ModuleType:
         # sqlfluff has loaded the module beside this one under the name that models use.
         "dbt": importlib.import_module("dbt"),
     }
-    return cast(ModuleType, Environment().from_string(text, globals=stand_ins).module)
+    return cast(
+        ModuleType,
+        Environment(extensions=["jinja2.ext.do"]).from_string(text, globals=stand_ins).module,
+    )

@@ -55,15 +55,14 @@ links as (
             and (children.invocation_key = parents.invocation_key or parents.span_count = 1)
 ),
 
-wrappers as (
-    select links.parent_key as llm_call_key
-    from links
-    where links.has_usage
-    union
-    select links.parent_key as llm_call_key
-    from wrappers
-    inner join links on wrappers.llm_call_key = links.llm_call_key
-),
+{{ reachable(
+    'wrappers',
+    columns=['llm_call_key'],
+    start='select links.parent_key as llm_call_key from links where links.has_usage',
+    link='links',
+    linked='wrappers.llm_call_key = links.llm_call_key',
+    next={'llm_call_key': 'links.parent_key'},
+) }},
 
 final as (
     select

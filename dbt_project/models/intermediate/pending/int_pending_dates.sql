@@ -150,31 +150,29 @@ events_of_changed_agents as (
 
 -- A call below others, or one that uses the id of a span again, changes which of the calls above
 -- count, in whatever invocation they are.
-spans_above_changes as (
-    (
-        select
-            llm_call_changes.source_name,
-            llm_call_changes.span_id
-        from llm_call_changes
-        where llm_call_changes.span_id is not null
-        union
-        select
-            llm_call_changes.source_name,
-            llm_call_changes.parent_span_id as span_id
-        from llm_call_changes
-        where llm_call_changes.parent_span_id is not null
-    )
+spans_of_changes as (
+    select
+        llm_call_changes.source_name,
+        llm_call_changes.span_id
+    from llm_call_changes
+    where llm_call_changes.span_id is not null
     union
     select
-        copies.source_name,
-        copies.parent_span_id as span_id
-    from spans_above_changes
-    inner join {{ ref('stg_llm_calls__copies') }} as copies
-        on
-            spans_above_changes.source_name = copies.source_name
-            and spans_above_changes.span_id = copies.span_id
-    where copies.parent_span_id is not null
+        llm_call_changes.source_name,
+        llm_call_changes.parent_span_id as span_id
+    from llm_call_changes
+    where llm_call_changes.parent_span_id is not null
 ),
+
+{{ reachable(
+    'spans_above_changes',
+    columns=['source_name', 'span_id'],
+    start='select spans_of_changes.source_name, spans_of_changes.span_id from spans_of_changes',
+    link=ref('stg_llm_calls__copies') ~ ' as copies',
+    linked='spans_above_changes.source_name = copies.source_name'
+    ~ ' and spans_above_changes.span_id = copies.span_id and copies.parent_span_id is not null',
+    next={'source_name': 'copies.source_name', 'span_id': 'copies.parent_span_id'},
+) }},
 
 changed_invocations as (
     select
