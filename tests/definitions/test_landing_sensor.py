@@ -13,6 +13,7 @@ from orchestration.clock import now
 from orchestration.settings import Settings
 from orchestration.warehouse.lock import shared_lock
 from orchestration.warehouse.manifest import prepare_manifest
+from tests.support.s3_server import KEYS, s3_server
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -151,3 +152,31 @@ def test_a_run_whose_process_is_gone_is_noted_as_failed_and_holds_nothing_up(
     run = instance.get_run_by_id(run_id)
     assert run is not None
     assert run.status is dg.DagsterRunStatus.FAILURE
+
+
+def test_a_tick_on_a_bucket_is_one_listing_and_reads_no_object(
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    del settings
+    for name, value in {**KEYS, "AWS_EC2_METADATA_DISABLED": "true"}.items():
+        monkeypatch.setenv(name, value)
+    # Nothing of the person's own configuration.
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    (tmp_path / "s3").mkdir()
+    with s3_server(tmp_path / "s3") as server:
+        monkeypatch.setenv("AGENTMART_S3_ENDPOINT_URL", server.endpoint)
+        monkeypatch.setenv("AGENTMART_LANDING", "s3://bucket/extracts")
+        server.make_bucket("bucket")
+        server.put("bucket", "extracts/charges/one.ndjson", b"{}\n")
+        daemon, asked, requests = _Daemon(instance), [], []
+        for _ in range(3):
+            before = len(server.log.read_text().splitlines())
+            asked.append(daemon.tick())
+            requests.append(server.log.read_text().splitlines()[before:])
+    assert asked == [True, False, False]
+    assert [len(lines) for lines in requests] == [1, 1, 1]
+    assert all("GET /bucket?list-type=2" in lines[0] for lines in requests)

@@ -1,7 +1,7 @@
-"""The long form of readers during publications: 20 readers without pause, 50 runs that publish.
+"""The long form of readers during publications: 20 readers without pause, 50 publications.
 
-The builds are replayed and their extracts planted: what is tried is publishing, not dbt. Run by `make soak`;
-pytest does not collect it by itself.
+What is published is planted: what is tried is publishing, not dbt. Run by `make soak`; pytest does not
+collect it by itself.
 """
 
 from __future__ import annotations

@@ -24,9 +24,11 @@ from orchestration.state.store import StateStore
 from orchestration.warehouse.build import CurrentRun, prepare_build, publish_candidate
 from orchestration.warehouse.publications import DATABASE
 from tests.support.builds import replay_full_build
+from tests.support.published_home import plant
 from tests.support.recordings import recorded_builds
 
 _FIRST = datetime(2026, 3, 2, 6, tzinfo=UTC)
+_RUN = "meta.run_context"
 # Of every layer that readers see; each differs from publication to publication.
 TABLES = (
     "core.fct_invocations",
@@ -36,7 +38,7 @@ TABLES = (
     "usage.platform_days",
     "operations.data_quality",
     "meta.freshness",
-    "meta.run_context",
+    _RUN,
 )
 # A connection is held for so many looks at all tables, so that publications come while it is open.
 LOOKS = 5
@@ -63,43 +65,54 @@ def look(connection: duckdb.DuckDBPyConnection) -> Mapping[str, str]:
 
 
 def publish_more(settings: Settings, numbers: Iterable[int]) -> Mapping[str, Mapping[str, str]]:
-    """Load, build and publish once for each number, with more rows and later; what each run published."""
+    """Publish once for each number, each time with more rows in every table; what each run published.
+
+    Number 0 is loaded and built. The others add rows to its candidate as a build would: what readers meet is
+    the publication, and a build takes several times as long.
+    """
     published = {}
     for number in numbers:
-        _deliver(settings, number)
         as_of = _FIRST + timedelta(hours=number)
-        report = load_landing(settings=settings, landing=settings.landing, as_of=as_of)
-        assert not [file.error for file in report.files if file.error]
+        if number == 0:
+            _load(settings, as_of=as_of)
         store = StateStore(settings.state_file)
         run = store.start_run(run_key=f"publication {number}", command="test", as_of=as_of)
         current = CurrentRun(settings=settings, store=store, run=run)
         prepare_build(current, is_complete=True)
-        # What is replayed is a build of an empty warehouse.
-        settings.warehouse_file.unlink(missing_ok=True)
-        replay_full_build(recorded_builds()[1], settings)
+        if number == 0:
+            replay_full_build(recorded_builds()[1], settings)
+        else:
+            _add_rows(settings, run_id=run.run_id)
         folder = publish_candidate(current).folder
         with duckdb.connect(str(folder / DATABASE), read_only=True) as connection:
             published[str(run.run_id)] = look(connection)
     return published
 
 
-def _deliver(settings: Settings, number: int) -> None:
-    folder = settings.landing / "agent_events"
-    folder.mkdir(parents=True, exist_ok=True)
+def _add_rows(settings: Settings, *, run_id: int) -> None:
+    with duckdb.connect(str(settings.warehouse_file)) as candidate:
+        for table in TABLES:
+            if table != _RUN:
+                candidate.execute(f"insert into {table} from (from {table} limit 1)")
+        candidate.execute(f"update {_RUN} set run_id = ?", [str(run_id)])
+
+
+def _load(settings: Settings, *, as_of: datetime) -> None:
     rows = [
         {
-            "id": f"e{number}-{one}",
+            "id": f"e{number}",
             "event_type": "agent_completed",
             "agent_id": "a",
             "publisher_id": "p",
             "tenant_id": "t",
-            "timestamp": f"2026-02-{1 + one:02d}T09:00:00Z",
-            "properties": {"duration_ms": 10, "model": "gpt-4o", "input_tokens": number + 1},
+            "timestamp": f"2026-02-{1 + number:02d}T09:00:00Z",
+            "properties": {"duration_ms": 10, "model": "gpt-4o", "input_tokens": 1},
         }
-        for one in range(20)
+        for number in range(20)
     ]
-    lines = "".join(f"{json.dumps(row)}\n" for row in rows)
-    (folder / f"part-{number}.ndjson").write_text(lines)
+    plant(settings.landing, {"agent_events": rows})
+    report = load_landing(settings=settings, landing=settings.landing, as_of=as_of)
+    assert not [file.error for file in report.files if file.error]
 
 
 @contextmanager
@@ -177,7 +190,7 @@ def _read(database: str, out: Path) -> None:
                 for _ in range(LOOKS):
                     looks.append(look(connection))
                     time.sleep(_PAUSE)
-                (run_id,) = connection.execute("select run_id from meta.run_context").fetchone()  # type: ignore[misc]
+                (run_id,) = connection.execute(f"select run_id from {_RUN}").fetchone()  # type: ignore[misc]
             file.write(json.dumps({"run_id": run_id, "looks": looks}) + "\n")
             file.flush()
 
