@@ -158,6 +158,7 @@
         select
             asked.window_key,
             asked.window_key || '/before' as previous_window_key,
+            {{ local_date('asked.before_start_at', 'asked.time_zone') }} as previous_start_local,
             asked.scope_kind,
             asked.scope_id,
             asked.source_name,
@@ -172,10 +173,16 @@
             asked.end_at,
             asked.is_partial,
             true as is_evaluated
-        from {{ windows }} as asked
+        from (
+            select
+                windows.*,
+                {{ previous_start_at('windows') }} as before_start_at
+            from {{ windows }} as windows
+        ) as asked
         union all
         select
             asked.window_key || '/before',
+            null,
             null,
             asked.scope_kind,
             asked.scope_id,

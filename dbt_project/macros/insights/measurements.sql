@@ -43,7 +43,7 @@
 
 
 {#
-    `windows` has the columns of a window, previous_window_key, and is_evaluated: false for one that others are only
+    `windows` has the columns of a window, previous_window_key with previous_start_local, and is_evaluated: false for one that others are only
     compared with. It may hold windows of kinds no rule names, such as one made up for an export: then every rule of the
     scope is evaluated on it. A window `past_week` or `past_month` is for the rules over seven days or a week, or over
     thirty days or a month.
@@ -58,11 +58,22 @@
         from rules
     ),
 
+    {{ scope_starts() }},
+
     rule_windows as (
         select
             rules.rule_id,
             windows.window_key,
-            windows.previous_window_key,
+            {#
+                A window that holds the beginning of the scope's data is no measure of what changed: growth would be how
+                much of it is there. Of several days the first counts as whole, a day by itself does not.
+            -#}
+            case
+                when {{ local_date('scope_starts.first_at', 'windows.time_zone') }} <= windows.previous_start_local
+                    and {{ local_date('scope_starts.first_at', 'windows.time_zone') }}
+                    < {{ date_add_days('windows.start_local', -1) }}
+                    then windows.previous_window_key
+            end as previous_window_key,
             windows.scope_kind,
             windows.scope_id,
             windows.scope_key,
@@ -75,6 +86,9 @@
             windows.end_at
         from {{ windows }} as windows
         cross join known_kinds
+        left join scope_starts
+            on windows.scope_kind = scope_starts.scope_kind
+            and windows.scope_key = scope_starts.scope_key
         inner join rules
             on windows.is_evaluated
             and {{ listed_in('rules.scope_kinds', 'windows.scope_kind') }}
@@ -206,6 +220,54 @@
     union all
 
     {{ measurements_sql('error_hours', ['second_value', 'third_value', 'baseline', 'evidence', 'detail']) }}
+{%- endmacro %}
+
+
+{# The CTE `scope_starts`: when the first event of each scope came that used an agent or a model. #}
+{% macro scope_starts() -%}
+    scope_events as (
+        select
+            tenant_key,
+            publisher_key,
+            min(responded_at) as first_at
+        from {{ ref('fct_invocations') }}
+        group by tenant_key, publisher_key
+
+        union all
+
+        select
+            tenant_key,
+            publisher_key,
+            min(used_at) as first_at
+        from {{ ref('fct_llm_calls') }}
+        group by tenant_key, publisher_key
+    ),
+
+    scope_starts as (
+        select
+            'platform' as scope_kind,
+            '*' as scope_key,
+            min(first_at) as first_at
+        from scope_events
+
+        union all
+
+        select
+            'tenant' as scope_kind,
+            tenant_key as scope_key,
+            min(first_at) as first_at
+        from scope_events
+        group by tenant_key
+
+        union all
+
+        select
+            'publisher' as scope_kind,
+            publisher_key as scope_key,
+            min(first_at) as first_at
+        from scope_events
+        group by publisher_key
+    )
 {%- endmacro %}
 
 

@@ -1,6 +1,15 @@
-with heads as (
+with windows as (
     select * from {{ ref('dim_windows') }}
-    where not is_previous
+),
+
+heads as (
+    select
+        windows.*,
+        windows_before.start_local as previous_start_local
+    from windows
+    left join windows as windows_before
+        on windows.previous_window_key = windows_before.window_key
+    where not windows.is_previous
 ),
 
 -- A rule may look for single events in all of time: they stay findings after their month has gone.
@@ -93,6 +102,7 @@ final as (
     select
         heads.window_key,
         heads.previous_window_key,
+        heads.previous_start_local,
         heads.scope_kind,
         heads.scope_id,
         heads.source_name,
@@ -115,6 +125,7 @@ final as (
     select
         history_windows.window_key,
         cast(null as {{ dbt.type_string() }}) as previous_window_key,
+        cast(null as date) as previous_start_local,
         history_windows.scope_kind,
         history_windows.scope_id,
         history_windows.source_name,
@@ -137,6 +148,7 @@ final as (
     select
         dated.key_prefix || {{ format_date('dated.start_local') }} as window_key,
         dated.key_prefix || {{ format_date('dated.previous_start_local') }} as previous_window_key,
+        dated.previous_start_local,
         dated.scope_kind,
         dated.scope_id,
         dated.source_name,
