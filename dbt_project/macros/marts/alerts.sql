@@ -429,18 +429,10 @@
             rules.comparison,
             rules.limit_value,
             rules.window_minutes,
+            rules.window_days,
             rules.min_samples,
             rules.source_name,
-            rules.time_zone,
-            case rules.evaluation
-                when 'trailing'
-                    then {{ timestamp_add_seconds('running.evaluated_at', '-rules.window_minutes * 60') }}
-                when 'day_to_date' then {{ to_utc_timestamp('running.counted_day', 'rules.time_zone') }}
-                else {{ to_utc_timestamp(
-                    date_add_days(local_date('running.evaluated_at', 'rules.time_zone'), '-rules.window_days'),
-                    'rules.time_zone'
-                ) }}
-            end as window_start_at
+            rules.time_zone
         from running
         inner join rules
             on running.alert_rule_key = rules.alert_rule_key
@@ -518,6 +510,18 @@
     telling_points as (
         select
             watched_points.*,
+            case watched_points.evaluation
+                when 'trailing'
+                    then {{ timestamp_add_seconds('watched_points.evaluated_at', '-watched_points.window_minutes * 60') }}
+                when 'day_to_date' then {{ to_utc_timestamp('watched_points.counted_day', 'watched_points.time_zone') }}
+                else {{ to_utc_timestamp(
+                    date_add_days(
+                        local_date('watched_points.evaluated_at', 'watched_points.time_zone'),
+                        '-watched_points.window_days'
+                    ),
+                    'watched_points.time_zone'
+                ) }}
+            end as window_start_at,
             watched_points.alert_rule_key || '@' || cast(watched_points.evaluated_at as {{ dbt.type_string() }})
                 as point_key
         from watched_points

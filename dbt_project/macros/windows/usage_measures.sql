@@ -103,20 +103,12 @@
     times.
 #}
 {% macro active_users_by_day(windows) -%}
-    with reaching_windows as (
-        select
-            windows.window_key,
-            windows.scope_kind,
-            windows.scope_key,
-            windows.source_name,
-            windows.agent_key,
-            windows.time_zone,
-            windows.start_local,
-            {{ date_add_days('windows.start_local', -29) }} as reach_start_local,
-            windows.end_local,
-            {{ to_utc_timestamp(date_add_days('windows.start_local', -29), 'windows.time_zone') }} as start_at,
-            windows.end_at
-        from {{ windows }} as windows
+    with windows_of_users as (
+        {{ windows_with_reach(windows) }}
+    ),
+
+    reaching_windows as (
+        {{ reaches_of('windows_of_users', days_before=29) }}
     ),
 
     message_rows as (
@@ -180,16 +172,14 @@
     reach_days as (
         select
             reaching_windows.window_key,
-            reaching_windows.start_local,
             days.date_day
         from reaching_windows
-        {{ join_dates('reaching_windows.reach_start_local', 'reaching_windows.end_local', 'days') }}
+        {{ join_dates('reaching_windows.start_local', 'reaching_windows.end_local', 'days') }}
     ),
 
     running as (
         select
             reach_days.window_key,
-            reach_days.start_local,
             reach_days.date_day,
             coalesce(changes_by_day.day_users, 0) as dau,
             sum(coalesce(changes_by_day.week_change, 0)) over (
@@ -207,11 +197,14 @@
     )
 
     select
-        running.window_key,
+        windows_of_users.window_key,
         running.date_day,
         cast(running.dau as bigint) as dau,
         cast(running.wau as bigint) as wau,
         cast(running.mau as bigint) as mau
-    from running
-    where running.date_day >= running.start_local
+    from windows_of_users
+    inner join running
+        on windows_of_users.reach_key = running.window_key
+        and running.date_day >= windows_of_users.start_local
+        and running.date_day < windows_of_users.end_local
 {%- endmacro %}

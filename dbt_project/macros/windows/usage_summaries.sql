@@ -555,20 +555,28 @@
 #}
 {% macro usage_daily_sql(windows) -%}
     {%- set day = ['window_key', 'local_date'] -%}
-    with invocation_rows as (
-        {{ local_rows_in_windows(ref('fct_invocations'), 'responded_at', windows) }}
+    with reached_windows as (
+        {{ windows_with_reach(windows) }}
+    ),
+
+    reaches as (
+        {{ reaches_of('reached_windows') }}
+    ),
+
+    invocation_rows as (
+        {{ local_rows_in_windows(ref('fct_invocations'), 'responded_at', 'reaches', windows) }}
     ),
 
     message_rows as (
-        {{ local_rows_in_windows(ref('fct_user_messages'), 'sent_at', windows) }}
+        {{ local_rows_in_windows(ref('fct_user_messages'), 'sent_at', 'reaches', windows) }}
     ),
 
     token_rows as (
-        {{ local_rows_in_windows(ref('fct_llm_calls'), 'used_at', windows) }}
+        {{ local_rows_in_windows(ref('fct_llm_calls'), 'used_at', 'reaches', windows) }}
     ),
 
     session_rows as (
-        {{ local_rows_in_windows(ref('fct_sessions'), 'started_at', windows) }}
+        {{ local_rows_in_windows(ref('fct_sessions'), 'started_at', 'reaches', windows) }}
     ),
 
     agent_messages as (
@@ -589,6 +597,15 @@
 
     days as (
         {{ active_users_by_day(windows) }}
+    ),
+
+    days_of_reaches as (
+        select
+            days.*,
+            reached_windows.reach_key
+        from days
+        inner join reached_windows
+            on days.window_key = reached_windows.window_key
     )
 
     select
@@ -617,18 +634,18 @@
             or user_messages.window_key is not null
             or tokens.window_key is not null
         ) as has_data
-    from days
+    from days_of_reaches as days
     left join agent_messages
-        on days.window_key = agent_messages.window_key
+        on days.reach_key = agent_messages.window_key
         and days.date_day = agent_messages.local_date
     left join user_messages
-        on days.window_key = user_messages.window_key
+        on days.reach_key = user_messages.window_key
         and days.date_day = user_messages.local_date
     left join tokens
-        on days.window_key = tokens.window_key
+        on days.reach_key = tokens.window_key
         and days.date_day = tokens.local_date
     left join sessions
-        on days.window_key = sessions.window_key
+        on days.reach_key = sessions.window_key
         and days.date_day = sessions.local_date
 {%- endmacro %}
 

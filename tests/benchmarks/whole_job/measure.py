@@ -185,25 +185,28 @@ def _check_answers(answers: Mapping[str, Mapping[str, object]]) -> None:
             raise Failed(f"{name} and {first} differ in {', '.join(differing)}")
 
 
-def table(events: int, runs: Mapping[str, Sequence[Run]], *, fixed: Sequence[Run]) -> list[str]:
+def table(
+    events: int, runs: Mapping[str, Sequence[Run]], *, fixed: Sequence[Run], repeats: int
+) -> list[str]:
     """Rows of the table of results: medians of one size."""
+    of = f"{events:,} x {repeats}"
     floor = _median(runs[FLOOR], "seconds")
     lines = []
     for name, each in runs.items():
         what = _ABOUT.get(name, name)
         if not each:
-            lines.append(f"| {events:,} | {what} | failed | | | | |")
+            lines.append(f"| {of} | {what} | failed | | | | |")
             continue
         seconds = _median(each, "seconds")
         lines.append(
-            f"| {events:,} | {what} | {seconds:.1f} | {seconds / floor:.2f} "
+            f"| {of} | {what} | {seconds:.1f} | {seconds / floor:.2f} "
             f"| {_median(each, 'cpu_seconds'):.1f} | {max(run.peak_mb for run in each):,.0f} "
             f"| {_median(each, 'written_mb'):,.0f} |"
         )
         if name == OURS and fixed:
             rest = seconds - _median(fixed, "seconds")
             lines.append(
-                f"| {events:,} | the same without its fixed cost | {rest:.1f} | {rest / floor:.2f} | | | |"
+                f"| {of} | the same without its fixed cost | {rest:.1f} | {rest / floor:.2f} | | | |"
             )
     return lines
 
@@ -229,7 +232,9 @@ def _machine() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, nargs="+", default=[1_000_000, 10_000_000])
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument(
+        "--repeats", type=int, nargs="+", default=[3], help="of each size; the last for those after"
+    )
     parser.add_argument(
         "--peers", type=Path, default=PROJECT_ROOT / ".venv" / "bench" / "bin" / "python"
     )
@@ -251,7 +256,7 @@ def main() -> None:
     ]
     load_before = os.getloadavg()[0]
     lines = [
-        "| events | what | seconds | of the floor's time | CPU seconds | peak MB | MB left on disk |",
+        "| events x runs | what | seconds | of the floor's time | CPU seconds | peak MB | MB left on disk |",
         "| ---: | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     with tempfile.TemporaryDirectory(prefix="agentmart-bench-", dir=options.scratch) as folder:
@@ -261,12 +266,13 @@ def main() -> None:
         fixed = measure(
             [OURS, FLOOR],
             landing=tiny,
-            repeats=options.repeats,
+            repeats=options.repeats[0],
             peers=options.peers,
             scratch=scratch,
         )
-        lines += table(_TINY, fixed, fixed=())
-        for events in options.events:
+        lines += table(_TINY, fixed, fixed=(), repeats=options.repeats[0])
+        for place, events in enumerate(options.events):
+            repeats = options.repeats[min(place, len(options.repeats) - 1)]
             landing = scratch / f"landing-{events}"
             write_landing(landing, events=events)
             peers = [
@@ -275,11 +281,11 @@ def main() -> None:
             runs = measure(
                 [OURS, FLOOR, *peers],
                 landing=landing,
-                repeats=options.repeats,
+                repeats=repeats,
                 peers=options.peers,
                 scratch=scratch,
             )
-            lines += table(events, runs, fixed=fixed[OURS])
+            lines += table(events, runs, fixed=fixed[OURS], repeats=repeats)
             shutil.rmtree(landing)
             _write(lines, options=options, load_before=load_before)
 
@@ -288,7 +294,7 @@ def _write(lines: Sequence[str], *, options: argparse.Namespace, load_before: fl
     text = _RESULTS.read_text(encoding="utf-8")
     before, after = text.split(_BEGINS)[0], text.split(_ENDS)[1]
     about = (
-        f"Median of {options.repeats}, {options.date}; {_machine()}; load before the run "
+        f"Medians, {options.date}; {_machine()}; load before the run "
         f"{load_before:.1f}; Python {platform.python_version()}, DuckDB {duckdb.__version__}. "
         f"Command: `python -m tests.benchmarks.whole_job.measure {' '.join(sys.argv[1:])}`."
     )
