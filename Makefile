@@ -25,6 +25,7 @@ help:
 	@echo 'make test   everything: check, and the integration, contract and end-to-end tests'
 	@echo 'make check  the fast half: format, lint, types, SQL, YAML, conventions, unit tests'
 	@echo 'make ducklake  set up the target ducklake: open the catalog in AGENTMART_DUCKLAKE_CATALOG, or make it'
+	@echo 'make spark-build  build what `make run` built once more on a Spark cluster of this machine, and say how far it gets'
 	@echo 'make soak   the long forms of the random tests: deliveries, kills, noise, leaks (hours)'
 	@echo 'make bench  ingestion and the whole job beside other tools, false alarms and the speed of reports, into tests/benchmarks/RESULTS.md (EVENTS=10000000 REPEATS=3)'
 	@echo 'make clean  remove the environment and caches; data/ stays'
@@ -40,6 +41,19 @@ run: $(VENV)/.installed
 .PHONY: ducklake
 ducklake: $(VENV)/.installed
 	@$(BIN)/python -m orchestration.warehouse.ducklake
+
+# Spark and dbt's adapter for it are 600 MB that the default engine needs nothing of, so they are never part of the
+# product's environment or of its lock.
+SPARK_VENV := .venv-spark
+
+.PHONY: spark-build
+spark-build: $(SPARK_VENV)/.installed
+	@$(BIN)/python -m tests.benchmarks.spark.measure "$$AGENTMART_HOME"
+
+$(SPARK_VENV)/.installed: dbt_project/environments/spark.lock $(VENV)/.installed
+	@$(BIN)/uv venv --quiet --clear --python "$(PYTHON)" $(SPARK_VENV)
+	@$(BIN)/uv pip sync --quiet --python $(SPARK_VENV)/bin/python --require-hashes $<
+	@touch $@
 
 .PHONY: test
 test: $(VENV)/.installed browser
@@ -116,7 +130,7 @@ $(BENCH_VENV)/.installed: tests/benchmarks/requirements.lock
 
 .PHONY: clean
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis soak.xml dbt_project/target dbt_project/logs
+	rm -rf $(VENV) $(SPARK_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis soak.xml dbt_project/target dbt_project/logs
 
 # The last step parses the dbt project, which the first run would otherwise wait 10 s for.
 # uv builds the environment in seconds where pip takes minutes. It is itself installed from the lock, checked by
