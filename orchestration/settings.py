@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from orchestration.config_file import NAME as CONFIG_NAME
-from orchestration.config_file import check_variables, read_config_file
+from orchestration.config_file import PREFIX, check_variables, read_config_file
 from orchestration.errors import UserError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -337,6 +337,11 @@ def _ducklake(environ: Mapping[str, str], *, home: Path) -> DuckLakeSettings | N
         s3_session_token=environ.get("AWS_SESSION_TOKEN") or None,
         s3_region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or None,
     )
+
+
+def own_variables() -> Mapping[str, str]:
+    """The variables of this process that are settings of ours."""
+    return {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
 
 
 def _home(environ: Mapping[str, str]) -> Path:

@@ -6,11 +6,9 @@ state/home.py).
 
 from __future__ import annotations
 
-import os
-
 import click
 
-from orchestration.settings import Settings
+from orchestration.settings import Settings, own_variables
 
 
 @click.group()
@@ -32,11 +30,11 @@ def check(settings: Settings) -> None:
     from orchestration.state.home import check_home
 
     file = read_config_file(settings.config / NAME)
-    shown = _shown(settings)
+    environ, shown = own_variables(), _shown(settings)
     click.echo(f"{'home':<24} {settings.home}")
     for key, kind in KEYS.items():
         variable = variable_of(key)
-        given = os.environ.get(variable)
+        given = environ.get(variable)
         origin = "environment" if given else "file" if variable in file.variables else "default"
         if kind is Kind.SECRET:
             value = "set" if given else ""
