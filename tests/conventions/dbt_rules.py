@@ -61,7 +61,11 @@ _ENGINE_FUNCTIONS = (
     "percentile_cont|quantile|quantile_cont|quantile_disc|range|read_csv|read_json|read_parquet|"
     "regexp_extract|regexp_matches|regexp_replace|split_part|starts_with|str_split|strftime|"
     "string_agg|string_split|strptime|struct_pack|time_bucket|timezone|to_days|to_hours|"
-    "to_json|to_milliseconds|to_seconds|to_timestamp|try_cast|unnest|unpivot|uuid"
+    "to_json|to_milliseconds|to_seconds|to_timestamp|try_cast|unnest|unpivot|uuid|"
+    "add_months|array_contains|array_size|array_sort|collect_list|convert_timezone|date_format|element_at|"
+    "explode|format_number|from_utc_timestamp|inline|listagg|named_struct|percentile|pmod|posexplode|"
+    "raise_error|sequence|stack|substring_index|timestamp_micros|to_utc_timestamp|transform|"
+    "unix_micros|weekday|weekofyear"
 )
 _ENGINE_WORDS = (
     (re.compile(rf"(?<![\w.\"'])({_ENGINE_FUNCTIONS})\s*\(", re.IGNORECASE), "calls {}()"),
