@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
 # By this line a configuration of ours is known from one that somebody wrote.
 _OURS = "# Made from the settings at every start; without this line it stays as it is.\n"
-# Dagster's own defaults except: no usage telemetry, and no log lines of other libraries in the terminal.
+# Dagster's own defaults except: no usage telemetry, no invitation to a newsletter, and no log lines of other
+# libraries in the terminal.
 _CONFIGURATION = """\
 telemetry:
+  enabled: false
+nux:
   enabled: false
 python_logs:
   python_log_level: WARNING

@@ -72,6 +72,15 @@ def shown_reports() -> Iterator[None]:
 
 
 @contextmanager
+def shown_retries() -> Iterator[None]:
+    """Show on stderr which steps are tried again meanwhile."""
+    from orchestration.defs.retries import LOGGER
+
+    with _shown(LOGGER):
+        yield
+
+
+@contextmanager
 def shown_waits() -> Iterator[None]:
     """Show on stderr which other run this one waits for."""
     from orchestration.warehouse.lock import LOGGER

@@ -272,7 +272,12 @@ class _Pipeline:
 
     def _execute_jobs(self, current: CurrentRun) -> None:
         from orchestration.cli.dagster_home import open_instance
-        from orchestration.cli.progress import shown_load, shown_reports, shown_waits
+        from orchestration.cli.progress import (
+            shown_load,
+            shown_reports,
+            shown_retries,
+            shown_waits,
+        )
         from orchestration.warehouse.manifest import prepare_manifest
 
         store, our_run = current.store, current.run
@@ -283,7 +288,7 @@ class _Pipeline:
                 store.fail_run(our_run.run_id, failure=str(error))
                 raise
             defs = _load_definitions()
-        with open_instance(self._settings) as instance:
+        with open_instance(self._settings) as instance, shown_retries():
             with self._step("ingest"), shown_load():
                 self._job(defs, instance, "ingestion_job", store, our_run.run_id)
             if store.run(our_run.run_id).status == "failed":

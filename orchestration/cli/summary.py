@@ -69,6 +69,9 @@ def summarise(settings: Settings, run: Run, *, seconds: float) -> Iterator[str]:
         f"{told.get('sent', 0):,} sent, {told.get('written', 0):,} written to the outbox,"
         f" {told.get('undelivered', 0):,} undelivered",
     )
+    retries: Mapping[str, int] = counts.get("retries", {})
+    if retries:
+        yield _line("retries", ", ".join(f"{step} {count}" for step, count in retries.items()))
     yield _line("seconds", f"{seconds:.1f}")
     for file in run.listed("ingest", "failed_files"):
         yield f"not loaded: {file}"

@@ -73,9 +73,14 @@ def _arguments(settings: Settings, is_full_refresh: bool, select: Sequence[str])
 
 
 def dagster_events(
-    context: dg.AssetExecutionContext, results: Mapping[str, Any], *, manifest: Mapping[str, Any]
+    context: dg.AssetExecutionContext,
+    results: Mapping[str, Any],
+    *,
+    manifest: Mapping[str, Any],
+    metadata: Mapping[str, Mapping[str, Any]],
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    """A materialisation per model and seed, a check result per data test.
+    """A materialisation per model and seed, with what is known of those that were made, and a check result
+    per data test.
 
     What the build leaves as an earlier one made it has them too: Dagster skips what follows a step that says
     nothing of one of its outputs. It takes outputs in the order of the graph alone.
@@ -90,7 +95,9 @@ def dagster_events(
         name, result = unique_id.split(".")[2], made.get(unique_id)
         status = result["status"] if result else "kept"
         if unique_id in keys and status in ("success", "kept"):
-            yield dg.MaterializeResult(asset_key=keys[unique_id], metadata=_metadata(result))
+            yield dg.MaterializeResult(
+                asset_key=keys[unique_id], metadata=metadata.get(unique_id, _KEPT)
+            )
         elif name in checks and status in ("pass", "warn", "fail", "error", "kept"):
             yield _check_result(checks[name], result)
 
@@ -106,19 +113,9 @@ def _in_order(manifest: Mapping[str, Any]) -> Iterable[str]:
     ).static_order()
 
 
-def built_models(
-    results: Mapping[str, Any], specs: Iterable[dg.AssetSpec]
-) -> Iterator[dg.AssetMaterialization]:
-    """What a build made, for a run of another asset to note."""
-    keys = {spec.metadata["dagster_dbt/unique_id"]: spec.key for spec in specs}
-    for result in results["results"]:
-        if result["unique_id"] in keys and result["status"] == "success":
-            seconds = {"seconds": round(result["execution_time"], 3)}
-            yield dg.AssetMaterialization(asset_key=keys[result["unique_id"]], metadata=seconds)
-
-
-def _metadata(result: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    return _KEPT if result is None else {"seconds": round(result["execution_time"], 3)}
+def keys_of_models(assets: dg.AssetsDefinition) -> dict[str, dg.AssetKey]:
+    """The asset of each model and seed by dbt's unique id."""
+    return {spec.metadata["dagster_dbt/unique_id"]: spec.key for spec in assets.specs}
 
 
 def _check_result(key: dg.AssetCheckKey, result: Mapping[str, Any] | None) -> dg.AssetCheckResult:

@@ -13,9 +13,10 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.defs.dbt_build import built_models, run_dbt_build
+from orchestration.defs.dbt_build import run_dbt_build
 from orchestration.defs.deployment import Deployment
 from orchestration.defs.ingestion import OWNERS
+from orchestration.defs.metadata import built_models
 from orchestration.defs.partitions import EVENT_DAYS, EVENT_DAYS_KEY, chosen_days
 from orchestration.defs.publishing import publication_metadata, published_database
 from orchestration.defs.transformation import REPLACED_BY_DAY, WAREHOUSE_POOL, warehouse_models
@@ -52,12 +53,12 @@ def event_days(
     extent = prepare_extent(current, plan, selected=None)
     context.log.info(f"Building because {plan.reason}.")
     results = run_dbt_build(current.settings, plan=plan, select=extent.selectors)
+    built = built_models(current.settings, warehouse_models, plan=plan, results=results)
     finish_build(current)
     published = publication_metadata(publish_candidate(current))
     deployment.release_warehouse()
-    for built in built_models(results, warehouse_models.specs):
-        context.log_event(built)
-    context.log_event(dg.AssetMaterialization(asset_key=published_database.key, metadata=published))
+    for one in (*built, dg.AssetMaterialization(published_database.key, metadata=published)):
+        context.log_event(one)
     return dg.MaterializeResult(metadata={"days": str(days), **published})
 
 

@@ -10,6 +10,8 @@ import dagster as dg
 
 from orchestration.contracts.streams import STREAMS
 from orchestration.defs.deployment import Deployment
+from orchestration.defs.metadata import metadata_of_stream
+from orchestration.defs.retries import tried_again
 from orchestration.run_steps import load_extracts
 
 OWNERS = ["team:data-platform"]
@@ -34,7 +36,8 @@ def landed_extracts(
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Load every new file of the landing folder into the lake."""
     current = deployment.current_run(context.run_id)
-    report = load_extracts(current, landing=deployment.landing_place(), loggers=(context.log,))
-    for stream, totals in report.streams.items():
-        figures = {"dagster/row_count": totals.rows_landed, "quarantined": totals.rows_quarantined}
-        yield dg.MaterializeResult(asset_key=["raw", stream], metadata=figures)
+    with tried_again(context, current):
+        report = load_extracts(current, landing=deployment.landing_place(), loggers=(context.log,))
+    for stream in STREAMS:
+        known = metadata_of_stream(report, stream, lake=current.settings.lake)
+        yield dg.MaterializeResult(asset_key=["raw", stream], metadata=known)

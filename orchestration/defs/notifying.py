@@ -12,6 +12,7 @@ from orchestration.defs.deployment import Deployment
 from orchestration.defs.failed_steps import first_failed_step
 from orchestration.defs.ingestion import OWNERS
 from orchestration.defs.partitions import rerun_words
+from orchestration.defs.retries import tried_again
 from orchestration.delivery.notify import send_notifications
 from orchestration.delivery.run_failures import (
     FailedRun,
@@ -41,7 +42,8 @@ def sent_notifications(
 ) -> dg.MaterializeResult[Any]:
     """Alerts, the figures of each closed day and news of runs, each through its channel, once."""
     current = deployment.current_run(context.run_id)
-    told = tell(current, loggers=(context.log,))
+    with tried_again(context, current):
+        told = tell(current, loggers=(context.log,))
     return dg.MaterializeResult(
         metadata={"sent": told.sent, "written": told.written, "undelivered": told.undelivered}
     )

@@ -11,6 +11,7 @@ import dagster as dg
 
 from orchestration.defs.deployment import Deployment
 from orchestration.defs.ingestion import OWNERS
+from orchestration.defs.retries import tried_again
 from orchestration.defs.transformation import warehouse_models
 from orchestration.warehouse.build import publish_candidate
 from orchestration.warehouse.publishing import PublishResult
@@ -30,7 +31,8 @@ def published_database(
     """The read-only database and the same tables as Parquet, swapped in as one."""
     current = deployment.current_run(context.run_id)
     deployment.hold_warehouse(current.settings, say=context.log.info)
-    result = publish_candidate(current)
+    with tried_again(context, current):
+        result = publish_candidate(current)
     deployment.release_warehouse()
     return dg.MaterializeResult(metadata=publication_metadata(result))
 

@@ -11,6 +11,7 @@ from orchestration.defs.alerting import alert_notifications
 from orchestration.defs.deployment import Deployment
 from orchestration.defs.ingestion import OWNERS
 from orchestration.defs.publishing import published_database
+from orchestration.defs.retries import tried_again
 from orchestration.run_steps import make_reports, send_messages
 
 
@@ -47,7 +48,8 @@ def delivered_messages(
 ) -> dg.MaterializeResult[Any]:
     """The outbox after sending: each message to one recipient, once."""
     current = deployment.current_run(context.run_id)
-    outcome = send_messages(current)
+    with tried_again(context, current):
+        outcome = send_messages(current)
     return dg.MaterializeResult(
         metadata={
             "sent": outcome.sent,

@@ -11,9 +11,15 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 
-from orchestration.defs.dbt_build import dagster_events, run_dbt_build
+from orchestration.defs.dbt_build import dagster_events, keys_of_models, run_dbt_build
 from orchestration.defs.deployment import Deployment
 from orchestration.defs.ingestion import OWNERS
+from orchestration.defs.metadata import (
+    Metadata,
+    code_references,
+    metadata_of_columns,
+    metadata_of_models,
+)
 from orchestration.defs.partitions import note_event_days
 from orchestration.settings import DBT_PROJECT_DIR
 from orchestration.warehouse.build import (
@@ -22,6 +28,7 @@ from orchestration.warehouse.build import (
     prepare_build,
     prepare_extent,
 )
+from orchestration.warehouse.column_lineage import known_lineage
 from orchestration.warehouse.days import DayRange
 from orchestration.warehouse.manifest import MANIFEST_FILE, read_manifest
 from orchestration.warehouse.plan import BuildPlan
@@ -37,6 +44,10 @@ PROJECT = DbtProject(project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_DIR)
 class FolderTranslator(DagsterDbtTranslator):
     """Groups models as their folders are, so that the graph reads like the tree; data tests block."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._lineage = known_lineage(read_manifest()["nodes"])
+
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         folders = Path(dbt_resource_props["original_file_path"]).parts
         if dbt_resource_props["resource_type"] == "seed":
@@ -47,11 +58,22 @@ class FolderTranslator(DagsterDbtTranslator):
         self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
     ) -> dg.AssetSpec:
         spec = super().get_asset_spec(manifest, unique_id, project)
+        spec = spec.replace_attributes(owners=OWNERS)
         # Asked of sources too, which are no nodes.
-        config = manifest["nodes"].get(unique_id, {}).get("config", {})
-        if config.get("incremental_strategy") == "replace_dates":
-            spec = spec.merge_attributes(metadata={REPLACED_BY_DAY: True})
-        return spec.replace_attributes(owners=OWNERS)
+        if unique_id not in manifest["nodes"]:
+            return spec
+        node = manifest["nodes"][unique_id]
+        known: Metadata = {"dagster/code_references": code_references(node["original_file_path"])}
+        if node["config"].get("incremental_strategy") == "replace_dates":
+            known[REPLACED_BY_DAY] = True
+        schema = spec.metadata.get("dagster/column_schema")
+        if schema is not None and unique_id in self._lineage:
+            known |= metadata_of_columns(schema, self._lineage[unique_id])
+        return spec.merge_attributes(metadata=known)
+
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        # The SQL is linked; most of it is the call of a macro.
+        return str(dbt_resource_props["description"]).strip()
 
     def get_asset_check_spec(
         self,
@@ -62,7 +84,10 @@ class FolderTranslator(DagsterDbtTranslator):
     ) -> dg.AssetCheckSpec | None:
         spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
         is_warning = manifest["nodes"][unique_id]["config"].get("severity", "").lower() == "warn"
-        return None if spec is None else spec._replace(blocking=not is_warning)
+        if spec is None:
+            return None
+        described = str(manifest["nodes"][unique_id]["description"]).strip()
+        return spec._replace(blocking=not is_warning, description=described)
 
 
 @dbt_assets(
@@ -83,7 +108,9 @@ def warehouse_models(
     extent = prepare_extent(current, plan, selected=selected)
     context.log.info(f"Building {len(extent.models)} models because {plan.reason}.")
     results = run_dbt_build(current.settings, plan=plan, select=extent.selectors)
-    yield from dagster_events(context, results, manifest=read_manifest())
+    models = keys_of_models(context.assets_def)
+    metadata = metadata_of_models(current.settings, plan=plan, results=results, models=models)
+    yield from dagster_events(context, results, manifest=read_manifest(), metadata=metadata)
     finish_build(current, selected=selected)
     note_event_days(context, current=current, plan=plan)
 

@@ -19,7 +19,6 @@ from threading import Lock
 
 import duckdb
 
-from orchestration.contracts.streams import STREAMS
 from orchestration.disk_space import is_out_of_space, out_of_space
 from orchestration.errors import RunFailure
 from orchestration.ingest import files as landing_files
@@ -128,12 +127,6 @@ def log_report(report: LoadReport, *, loggers: Sequence[Logger]) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StreamTotals:
-    rows_landed: int
-    rows_quarantined: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class LoadReport:
     """What a load did, file by file in the order of their paths."""
 
@@ -173,25 +166,6 @@ class LoadReport:
     @property
     def rows_ignored(self) -> int:
         return sum(outcome.rows_ignored for outcome in self.files)
-
-    @property
-    def streams(self) -> dict[str, StreamTotals]:
-        """Totals of this load for every stream of the contract."""
-        return {
-            name: StreamTotals(
-                rows_landed=sum(
-                    outcome.streams[name].rows_landed
-                    for outcome in self.files
-                    if name in outcome.streams
-                ),
-                rows_quarantined=sum(
-                    outcome.streams[name].rows_quarantined
-                    for outcome in self.files
-                    if name in outcome.streams
-                ),
-            )
-            for name in STREAMS
-        }
 
 
 def load_landing(

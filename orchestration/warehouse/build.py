@@ -212,7 +212,9 @@ def _checks(current: CurrentRun, severity_of: Mapping[str, str]) -> list[CheckRe
         broken.setdefault(earlier, []).append(audit)
     by_run = {run_id: current.store.audits_of(run_id), **broken}
     return [
-        result for one, audits in by_run.items() for result in of_tests(one, audits, severity_of)
+        result
+        for one, audits in by_run.items()
+        for result in of_tests(one, audits, severities=severity_of)
     ]
 
 

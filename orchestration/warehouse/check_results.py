@@ -38,7 +38,7 @@ class CheckResult:
 
 
 def of_tests(
-    run_id: int, audits: Sequence[Audit], severities: Mapping[str, str]
+    run_id: int, audits: Sequence[Audit], *, severities: Mapping[str, str]
 ) -> list[CheckResult]:
     """Results of data tests, whose value is the number of rows that break their rules."""
     return [

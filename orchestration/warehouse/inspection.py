@@ -1,0 +1,154 @@
+"""What a build left in the candidate, for whoever looks at a run: rows, bytes, event dates, a few rows.
+
+Belongs here: asking the candidate once for all tables. Does not belong here: how it is shown
+(defs/metadata), and figures for readers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from orchestration.settings import Settings
+from orchestration.warehouse.engines import engine_of
+from orchestration.warehouse.manifest import PUBLISHED_SCHEMAS
+from orchestration.warehouse.sql_text import quoted, text
+
+_NAME = "candidate"
+_PREVIEWED_ROWS = 3
+_PREVIEWED_COLUMNS = 8
+# A preview is for the eye; a longer text is cut.
+_LONGEST = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuiltTable:
+    """One table of the candidate.
+
+    ``size_bytes`` are the whole blocks of the warehouse file that it has a part in, None where the engine
+    does not say. ``preview`` are texts, of tables that readers see alone.
+    """
+
+    row_count: int
+    size_bytes: int | None
+    columns: Sequence[str]
+    preview: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventDates:
+    """The event dates of a fact that an increment replaced."""
+
+    first: str
+    last: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What was built and the columns of every relation by ``schema.table``, and event dates by fact."""
+
+    tables: Mapping[str, BuiltTable]
+    columns: Mapping[str, Sequence[str]]
+    event_dates: Mapping[str, EventDates]
+
+
+def inspect(settings: Settings, nodes: Iterable[Mapping[str, Any]]) -> Inspection:
+    """Look at the tables of these nodes of the manifest; views are left out. The caller holds the lock."""
+    built = [
+        node
+        for node in nodes
+        if node["resource_type"] == "seed" or node["config"]["materialized"] != "view"
+    ]
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        engine_of(settings).attach_candidate(connection, settings, name=_NAME)
+        present = _columns(connection)
+        names = {
+            f"{node['schema']}.{node['alias']}": node
+            for node in built
+            if f"{node['schema']}.{node['alias']}" in present
+        }
+        counts, sizes = _counts(connection, names), _sizes(connection, names)
+        tables = {
+            name: BuiltTable(
+                row_count=counts[name],
+                size_bytes=sizes.get(name),
+                columns=present[name],
+                preview=_preview(connection, name, present[name]) if _is_published(node) else (),
+            )
+            for name, node in names.items()
+        }
+        dates = _event_dates(connection, present)
+        return Inspection(tables=tables, columns=present, event_dates=dates)
+
+
+def _is_published(node: Mapping[str, Any]) -> bool:
+    return node["schema"] in PUBLISHED_SCHEMAS and not node["config"]["meta"].get("private")
+
+
+def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    rows = connection.execute(
+        "select schema_name || '.' || table_name, list(column_name order by column_index)"
+        f" from duckdb_columns() where database_name = '{_NAME}' group by all"
+    ).fetchall()
+    return dict(rows)
+
+
+def _qualified(name: str) -> str:
+    schema, _, table = name.partition(".")
+    return f"{_NAME}.{quoted(schema)}.{quoted(table)}"
+
+
+def _counts(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> dict[str, int]:
+    """Rows of all tables by one query; the engine knows them without reading a column."""
+    queries = [f"select {text(name)}, count(*) from {_qualified(name)}" for name in names]
+    return dict(connection.execute(" union all ".join(queries)).fetchall()) if queries else {}
+
+
+def _sizes(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> dict[str, int]:
+    kinds = connection.execute(
+        f"select type from duckdb_databases() where database_name = '{_NAME}'"
+    ).fetchall()
+    queries = [
+        f"select {text(name)}, count(distinct block_id)"
+        f" from pragma_storage_info({text(_qualified(name))}) where block_id >= 0"
+        for name in names
+    ]
+    if kinds != [("duckdb",)] or not queries:
+        return {}
+    blocks = dict(connection.execute(" union all ".join(queries)).fetchall())
+    ((block_size,),) = connection.execute(
+        f"select block_size from pragma_database_size() where database_name = '{_NAME}'"
+    ).fetchall()
+    return {name: count * block_size for name, count in blocks.items()}
+
+
+def _preview(
+    connection: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str]
+) -> list[list[str]]:
+    shown = ", ".join(
+        f"substr(cast({quoted(column)} as varchar), 1, {_LONGEST})"
+        for column in columns[:_PREVIEWED_COLUMNS]
+    )
+    rows = connection.execute(
+        f"select {shown} from {_qualified(name)} limit {_PREVIEWED_ROWS}"
+    ).fetchall()
+    return [["" if value is None else value for value in row] for row in rows]
+
+
+def _event_dates(
+    connection: duckdb.DuckDBPyConnection, present: Mapping[str, object]
+) -> dict[str, EventDates]:
+    if "intermediate.int_pending_dates" not in present:
+        return {}
+    rows = connection.execute(
+        "select fact_name, cast(min(event_date) as varchar), cast(max(event_date) as varchar),"
+        f" count(distinct event_date) from {_NAME}.intermediate.int_pending_dates group by fact_name"
+    ).fetchall()
+    return {
+        fact: EventDates(first=first, last=last, count=count) for fact, first, last, count in rows
+    }
