@@ -151,7 +151,8 @@ def multiply(base: Path, landing: Path, *, copies: int) -> None:
                 _write(connection, rows, target)
         newest = max((landing / "agent_events").iterdir()) / "part-0.parquet"
         broken = [
-            f"select * replace ({fault}) from (from '{newest}' "
+            f"select * replace ({fault}) from "
+            f"(from read_parquet('{newest}', hive_partitioning = false) "
             "qualify row_number() over (order by id) <= 3 + count(*) over () // 1000)"
             for fault in FAULTS.values()
         ]
