@@ -91,10 +91,11 @@ def test_sql_that_did_not_change_is_not_read_again(tmp_path: Path) -> None:
     cache.write_text(json.dumps(kept))
     changed, nodes = sql.replace("agent_key", "cost_usd"), _nodes(a="1", b="2")
     note_lineage(_results(a=sql, b=changed), nodes, columns=COLUMNS, cache=cache)
-    assert known_lineage(nodes, cache=cache) == {
+    expected: Mapping[str, Any] = {
         "model.agentmart.a": {"agent_key": [["seen", "before"]]},
         "model.agentmart.b": {"cost_usd": [["core.calls", "cost_usd"]]},
     }
+    assert known_lineage(nodes, cache=cache) == expected
 
 
 def test_nothing_is_known_of_a_model_whose_file_changed_since_and_of_one_that_is_gone(
