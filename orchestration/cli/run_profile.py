@@ -134,20 +134,19 @@ def profile_tree(
     The parts of dbt's step run beside each other, so they add up to more than it took, and each is said
     the memory of the process while it ran.
     """
-    return [
-        {
-            "name": step.name,
-            "seconds": round(step.seconds, 2),
-            "peak_mb": samples.peak_mb(step),
-            "parts": sorted(
-                profile_tree(
-                    step.parts or (build if step.name == _BUILD_STEP else ()), samples=samples
-                ),
-                key=lambda part: -part["seconds"],
-            ),
-        }
-        for step in steps
-    ]
+    tree = []
+    for step in steps:
+        parts = build if step.name == _BUILD_STEP else step.parts
+        below = profile_tree(parts, samples=samples, build=build)
+        tree.append(
+            {
+                "name": step.name,
+                "seconds": round(step.seconds, 2),
+                "peak_mb": samples.peak_mb(step),
+                "parts": sorted(below, key=lambda part: -part["seconds"]),
+            }
+        )
+    return tree
 
 
 def profile_lines(tree: Sequence[Mapping[str, Any]], *, depth: int = 0) -> Iterator[str]:

@@ -73,10 +73,12 @@ def test_the_tree_shows_the_slowest_part_first_and_counts_what_took_nothing() ->
         Span(name="marts", begin=2, end=8, parts=[Span(name="usage", begin=2, end=8)]),
         Span(name="test", begin=8, end=8.01),
     ]
-    steps = [Span(name="warehouse_models", begin=0, end=9)]
+    built = Span(name="warehouse_models", begin=0, end=9)
+    steps = [Span(name="whole run", begin=0, end=10, parts=[built])]
     tree = profile_tree(steps, samples=MemorySamples(), build=build)
     lines = [line.split() for line in profile_lines(tree)]
     assert lines == [
+        ["whole", "run", "10.00", "s"],
         ["warehouse_models", "9.00", "s"],
         ["marts", "6.00", "s"],
         ["usage", "6.00", "s"],
