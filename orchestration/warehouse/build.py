@@ -27,7 +27,9 @@ from orchestration.warehouse.manifest import (
 )
 from orchestration.warehouse.plan import (
     BuildPlan,
+    begin_full_refresh,
     built_by,
+    end_full_refresh,
     fingerprint_code,
     plan_build,
     read_candidate,
@@ -132,6 +134,8 @@ def prepare_build(
         is_complete=is_complete,
         only_streams=only_streams,
     )
+    if plan.is_full_refresh:
+        begin_full_refresh(current.settings)
     return plan
 
 
@@ -248,6 +252,7 @@ def publish_candidate(current: CurrentRun) -> PublishResult:
         is_complete=candidate.is_complete,
         load_ids=candidate.load_ids,
     )
+    end_full_refresh(settings)
     store.finish_run(run.run_id, status="succeeded")
     figures = {
         "tables": len(result.row_counts),

@@ -409,17 +409,34 @@ def _quarantine_rows(held: Holding) -> Iterator[Mapping[str, object]]:
 def built_by(settings: Settings) -> str | None:
     """The fingerprint of the code that made the candidate; None when there is none of this engine.
 
+    None as well while a full refresh is not published: one that was killed leaves a candidate without some
+    tables, in which no increment could be built.
+
     After a build with changed code failed its audit and the change was taken back, this is what tells that
     it is not what the last publication says.
     """
     path = settings.run_inputs / "candidate.json"
-    if not path.exists():
+    if not path.exists() or _begun_file(settings).exists():
         return None
     content = json.loads(path.read_text(encoding="utf-8"))
     # What another engine built last says nothing of what this one has.
     if content.get("target", DEFAULT_TARGET) != settings.target:
         return None
     return str(content["code_fingerprint"]) if engine_of(settings).has_candidate(settings) else None
+
+
+def begin_full_refresh(settings: Settings) -> None:
+    """Note that the candidate is not whole from now on."""
+    _begun_file(settings).touch()
+
+
+def end_full_refresh(settings: Settings) -> None:
+    """Note that the candidate is whole."""
+    _begun_file(settings).unlink(missing_ok=True)
+
+
+def _begun_file(settings: Settings) -> Path:
+    return settings.run_inputs / "full_refresh.begun"
 
 
 def read_candidate(settings: Settings, *, run_id: int) -> Candidate:

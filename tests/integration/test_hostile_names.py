@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from orchestration.cli.main import main
 from orchestration.delivery.send import deliver
 from orchestration.reporting.model import Frequency
 from orchestration.reporting.run import make_due_reports, make_report
@@ -227,8 +228,13 @@ def test_a_mail_has_no_header_and_no_recipient_that_a_name_brought(settings: Set
     ids=lambda words: words[-1],
 )
 def test_a_hostile_argument_is_wrong_input_and_no_more(
-    words: tuple[str, ...], settings: Settings
+    words: tuple[str, ...],
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    done = agentmart(*words, home=settings.home)
-    assert done.exit_code == 2, done.stdout + done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    monkeypatch.setenv("AGENTMART_HOME", str(settings.home))
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    assert left.value.code == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1

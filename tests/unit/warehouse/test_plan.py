@@ -16,8 +16,10 @@ from orchestration.state.store import Publication
 from orchestration.warehouse.days import DayRange
 from orchestration.warehouse.plan import (
     BuildPlan,
+    begin_full_refresh,
     built_by,
     built_days,
+    end_full_refresh,
     fingerprint_code,
     plan_build,
     read_candidate,
@@ -333,3 +335,16 @@ def test_without_new_loads_the_published_state_holds_until_the_hour_is_over(
     assert plan.is_nothing is is_nothing
     new = _plan([ONE, TWO, THREE], _published(), as_of=later, is_by_the_clock=is_by_the_clock)
     assert not new.is_nothing
+
+
+def test_a_full_refresh_that_was_killed_is_begun_anew(tmp_path: Path) -> None:
+    """An erasure takes the candidate away; a run killed while it is built again left one without tables."""
+    settings = Settings(home=tmp_path)
+    settings.warehouse.mkdir()
+    settings.warehouse_file.touch()
+    plan = _plan([ONE], None)
+    write_run_inputs(settings, entries=[ONE], plan=plan, run_id=1, as_of=AS_OF, is_complete=True)
+    begin_full_refresh(settings)
+    assert built_by(settings) is None
+    end_full_refresh(settings)
+    assert built_by(settings) == "code"
