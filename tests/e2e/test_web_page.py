@@ -27,7 +27,7 @@ _SECONDS = 180
 def late(
     deployment: DeploymentUnderTest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[DeploymentUnderTest, str]:
-    """A deployment whose health was refreshed a day after the last extract came; and that run's id."""
+    """A deployment that was built and published a day after its last extract came; and that run's id."""
     own = deployment.copy_to(tmp_path_factory.mktemp("page") / "home")
     config = {"resources": {"deployment": {"config": {"as_of": "2026-03-03T06:00:00Z"}}}}
     with pytest.MonkeyPatch.context() as patch:
@@ -36,7 +36,7 @@ def late(
         with open_instance(Settings(home=own.home)) as instance:
             done = (
                 defs()
-                .resolve_job_def("health_five_minute_job")
+                .resolve_job_def("publication_job")
                 .execute_in_process(instance=instance, run_config=config)
             )
             assert done.success
@@ -78,7 +78,7 @@ def test_the_graph_shows_the_groups_from_the_landing_to_the_reports(page: Page) 
 def test_a_run_shows_its_job_and_what_it_came_to(
     page: Page, late: tuple[DeploymentUnderTest, str]
 ) -> None:
-    _expect_on(page, f"/runs/{late[1]}", "health_five_minute_job", "Success", "published__database")
+    _expect_on(page, f"/runs/{late[1]}", "publication_job", "Success", "published__database")
 
 
 def test_a_check_that_did_not_pass_says_what_is_wrong(page: Page) -> None:
@@ -91,7 +91,5 @@ def test_a_check_that_did_not_pass_says_what_is_wrong(page: Page) -> None:
     )
 
 
-def test_a_model_shows_what_it_holds_and_where_it_comes_from(page: Page) -> None:
-    _expect_on(
-        page, "/assets/core/fct_health_samples", "dagster/row_count", "event_dates", "preview"
-    )
+def test_a_model_shows_what_it_holds(page: Page) -> None:
+    _expect_on(page, "/assets/usage/usage_by_model", "Row count", "seconds", "bytes", "preview")
