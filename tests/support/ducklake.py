@@ -144,7 +144,7 @@ settings, seen = Settings.load(), []
 while True:
     found = read_both(settings, sys.argv[1])
     if not seen:
-        print("reading", flush=True)
+        print("\\nreading", flush=True)
     seen.append(found)
     if stop.wait(1):
         break
@@ -217,5 +217,5 @@ def reading(environment: Mapping[str, str], table: str) -> Iterator[Reader]:
     """A reader that has begun."""
     with ended(_READ, table, environment=environment) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "reading\n"
+        assert "reading\n" in iter(process.stdout.readline, "")
         yield Reader(process)
