@@ -17,6 +17,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 _NOT_OURS = {
     ".git",
     ".venv",
+    ".venv-spark",
     "data",
     "target",
     "logs",

@@ -180,6 +180,7 @@ def test_a_report_that_stops_its_process_fails_alone(tmp_path: Path) -> None:
         reference=good[0].reference,
         current={},
         previous={},
+        first_event_at=None,
     )
     jobs = [*good[:3], deadly, *good[3:]]
 
