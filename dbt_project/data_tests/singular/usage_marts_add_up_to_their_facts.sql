@@ -3,6 +3,7 @@
     'reasoning_tokens', 'cost_usd', 'unpriced_usage_count',
 ] -%}
 {%- set outcomes = ['agent_messages', 'completed_count', 'errored_count'] -%}
+{%- set modelled = 'primary_model_key is not null' -%}
 {{ marts_add_up_sql({
     'fct_invocations': {
         'usage_summary': outcomes + ['unmodelled_count'],
@@ -29,4 +30,4 @@
         'usage_daily': ['sessions'],
         'usage_by_agent': ['sessions'],
     },
-}) }}
+}, rows_of={'fct_invocations': {'usage_by_model': modelled, 'usage_by_provider': modelled}}) }}

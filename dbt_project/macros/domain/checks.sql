@@ -43,10 +43,11 @@
     are not kept are worded by. `facts` is {fact: {mart: [measures]}}, of measures that facts_measured() defines and that
     add up over the rows of a window. Every window of the platform and of tenants is looked at; small cells of publishers
     are withheld, so their rows need not add up. A fact that knows no tenant counts in windows of the platform alone.
+    `rows_of` is {fact: {mart: condition}} for marts that have no row for some of the fact's: of a message without a model.
 
     The fact is joined to its windows here and not by rows_in_windows: what made the mart must not make the proof.
 #}
-{% macro marts_add_up_sql(facts) -%}
+{% macro marts_add_up_sql(facts, rows_of={}) -%}
     with windows as (
         select *
         from {{ ref('dim_windows') }}
@@ -90,6 +91,20 @@
         group by window_key
     ),
     {% for mart, mart_measures in marts.items() %}
+    {%- set condition = rows_of.get(fact, {}).get(mart) -%}
+    {%- set sums = fact ~ '_sums_of_' ~ mart if condition else fact ~ '_sums' -%}
+    {% if condition %}
+    {{ sums }} as (
+        select
+            window_key
+            {%- for measure in mart_measures %},
+            {{ measure_sql(definition['measures'], measure) }} as {{ measure }}
+            {%- endfor %}
+        from {{ fact }}_in_windows
+        where {{ condition }}
+        group by window_key
+    ),
+    {% endif %}
     {{ mart }}_of_{{ fact }} as (
         select
             {{ sql_text(mart ~ ' adds up to ' ~ fact ~ ': ') }}
@@ -102,7 +117,7 @@
             {%- endfor %} as broken_rules,
             windows.window_key
         from windows
-        left join {{ fact }}_sums as fact_sums
+        left join {{ sums }} as fact_sums
             on windows.window_key = fact_sums.window_key
         left join (
             select
