@@ -30,10 +30,11 @@ from tests.support.deliveries import (
     write_delivery,
 )
 
-# What says how rows came rather than what they are: files, copies and superseded states.
+# What says how rows came rather than what they are: files, copies, superseded and refused rows.
 _ABOUT_ARRIVAL = (
     "core.fct_files",
     "core.fct_file_counts",
+    "core.fct_measured_checks",
     "core.fct_stream_counts",
     "operations.data_quality",
     "meta.",
