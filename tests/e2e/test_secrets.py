@@ -1,7 +1,7 @@
 """With every secret set and everything failing, no secret and no user's id stands anywhere.
 
 Belongs here: a run that fails early, and what commands say. A failed audit and whole runs with secrets
-set are in test_weeks.py.
+set are in tests/soak/one_week.py.
 """
 
 from __future__ import annotations

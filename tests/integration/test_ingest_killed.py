@@ -1,7 +1,7 @@
 """A load that is killed at any moment, and started again, makes the lake of one that was not.
 
 Belongs here: the loader alone, a few trials. Does not belong here: builds and publications that
-are killed (tests/e2e/test_killed_runs.py), and the long form (tests/soak/kills.py).
+are killed (tests/soak/killed_builds.py), and the long form (tests/soak/kills.py).
 """
 
 from __future__ import annotations

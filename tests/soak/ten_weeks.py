@@ -1,6 +1,6 @@
 """Ten weeks of operation in as-of time, with a fault in most of them, against one clean full refresh.
 
-Run by `make soak`; pytest does not collect it by itself. tests/e2e/test_weeks.py is its short form.
+Run by `make soak`; pytest does not collect it by itself. one_week.py is its short form.
 """
 
 from __future__ import annotations

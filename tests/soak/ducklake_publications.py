@@ -48,11 +48,20 @@ from datetime import datetime, UTC
 from orchestration.settings import Settings
 from orchestration.defs.dbt_build import run_dbt_build
 from orchestration.warehouse.ducklake import ENGINE
+from orchestration.warehouse.plan import BuildPlan
 from tests.support.builds import write_inputs
 settings = Settings.load()
 with ENGINE.lock(settings, on_wait=print):
     write_inputs(settings, published=None, as_of=datetime(2026, 3, 2, 6, tzinfo=UTC))
-    run_dbt_build(settings, is_full_refresh=True, select=["+fct_incidents"])
+    plan = BuildPlan(
+        reason="a little of everything",
+        is_nothing=False,
+        is_full_refresh=True,
+        code_fingerprint="of no matter",
+        load_ids=frozenset(),
+        pending_load_ids=frozenset(),
+    )
+    run_dbt_build(settings, plan=plan, select=["+fct_incidents"])
 print("built")
 """
 
