@@ -1,7 +1,7 @@
 """Files that vanish, shrink or grow while they are loaded: each is named, all others land, nothing is lost.
 
 Belongs here: what happens between listing a file and having read it. Does not belong here: files
-that were never readable (tests/unit/ingest/test_load.py).
+that were never readable (tests/integration/test_ingest_load.py).
 """
 
 from __future__ import annotations
