@@ -92,12 +92,15 @@ def shown_waits() -> Iterator[None]:
 @contextmanager
 def _shown(logger: logging.Logger) -> Iterator[None]:
     handler = _TerminalLine() if sys.stderr.isatty() else _PlainLines()
-    level = logger.level
+    level, propagates = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+    # A library that the run loads gives the root logger a handler: each line would be there twice.
+    logger.propagate = False
     try:
         yield
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
+        logger.propagate = propagates
         handler.end()

@@ -57,6 +57,17 @@ def test_without_a_terminal_each_file_has_a_line_and_nothing_is_drawn(
     assert captured.out == ""
 
 
+def test_a_line_is_said_once_whatever_else_listens(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO), shown_load():
+        _say()
+    assert caplog.messages == []
+    assert capsys.readouterr().err.count("new: a-1: 1 rows read") == 1
+    LOGGER.warning("said after it")
+    assert caplog.messages == ["said after it"]
+
+
 def test_on_a_terminal_one_line_is_drawn_over_and_failures_stand_above_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
