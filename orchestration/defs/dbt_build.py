@@ -19,6 +19,7 @@ from dbt.cli.main import dbtRunner
 from orchestration.disk_space import is_out_of_space, out_of_space
 from orchestration.errors import RunFailure
 from orchestration.settings import DBT_PROJECT_DIR, DEFAULT_TARGET, Settings
+from orchestration.state.store import Audit
 from orchestration.warehouse.broken_rules import name_broken_rules
 from orchestration.warehouse.engines import engine_of
 from orchestration.warehouse.manifest import MANIFEST_FILE, read_run_results, write_run_results
@@ -78,12 +79,14 @@ def dagster_events(
     *,
     manifest: Mapping[str, Any],
     metadata: Mapping[str, Mapping[str, Any]],
+    held: Mapping[str, Audit],
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """A materialisation per model and seed, with what is known of those that were made, and a check result
     per data test.
 
     What the build leaves as an earlier one made it has them too: Dagster skips what follows a step that says
-    nothing of one of its outputs. It takes outputs in the order of the graph alone.
+    nothing of one of its outputs. It takes outputs in the order of the graph alone. ``held`` is what tests
+    said in the last build that passed, by name: one that does not run now says it again.
     """
     specs = context.assets_def.specs_by_key
     keys = {
@@ -93,16 +96,19 @@ def dagster_events(
     made = {one["unique_id"]: one for one in results["results"]}
     for unique_id in _in_order(manifest):
         name, result = unique_id.split(".")[2], made.get(unique_id)
-        status = result["status"] if result else "kept"
-        if unique_id in keys and status in ("success", "kept"):
-            yield dg.MaterializeResult(
-                asset_key=keys[unique_id], metadata=metadata.get(unique_id, _KEPT)
-            )
-        elif name in checks and status in ("pass", "warn", "fail", "error", "kept"):
-            yield _check_result(checks[name], result)
+        status = result["status"] if result else "success"
+        if unique_id in keys and status == "success":
+            known = metadata.get(unique_id, _KEPT)
+            yield dg.MaterializeResult(asset_key=keys[unique_id], metadata=known)
+        elif name in checks and status != "skipped":
+            yield _check_result(checks[name], result, held=held.get(name))
 
 
 _KEPT = {"kept": "nothing that it is made of has changed"}
+_HELD = (
+    "the result of an earlier build: what it reads has not changed, or waits for a build of more"
+)
+_NEVER_RAN = "not run yet: a part of what it reads waits for a build of more"
 
 
 def _in_order(manifest: Mapping[str, Any]) -> Iterable[str]:
@@ -118,19 +124,26 @@ def keys_of_models(assets: dg.AssetsDefinition) -> dict[str, dg.AssetKey]:
     return {spec.metadata["dagster_dbt/unique_id"]: spec.key for spec in assets.specs}
 
 
-def _check_result(key: dg.AssetCheckKey, result: Mapping[str, Any] | None) -> dg.AssetCheckResult:
-    if result is None:
-        return dg.AssetCheckResult(
-            asset_key=key.asset_key, check_name=key.name, passed=True, metadata=_KEPT
-        )
-    is_warning = result["status"] == "warn"
+def _check_result(
+    key: dg.AssetCheckKey, result: Mapping[str, Any] | None, *, held: Audit | None
+) -> dg.AssetCheckResult:
+    if result is not None:
+        status, said = result["status"], _figures(result["failures"], result["message"])
+    elif held is not None:
+        status, said = held.status, {"kept": _HELD, **_figures(held.failures, held.message)}
+    else:
+        status, said = "warn", {"kept": _NEVER_RAN}
     return dg.AssetCheckResult(
         asset_key=key.asset_key,
         check_name=key.name,
-        passed=result["status"] == "pass",
-        severity=dg.AssetCheckSeverity.WARN if is_warning else dg.AssetCheckSeverity.ERROR,
-        metadata={"failures": result["failures"] or 0, "message": result["message"] or ""},
+        passed=status == "pass",
+        severity=dg.AssetCheckSeverity.WARN if status == "warn" else dg.AssetCheckSeverity.ERROR,
+        metadata=said,
     )
+
+
+def _figures(failures: int | None, message: str | None) -> dict[str, str | int]:
+    return {"failures": failures or 0, "message": message or ""}
 
 
 def _share_parse_cache(settings: Settings) -> None:

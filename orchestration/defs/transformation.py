@@ -25,6 +25,7 @@ from orchestration.settings import DBT_PROJECT_DIR
 from orchestration.warehouse.build import (
     CurrentRun,
     finish_build,
+    held_audits,
     prepare_build,
     prepare_extent,
 )
@@ -110,7 +111,8 @@ def warehouse_models(
     results = run_dbt_build(current.settings, plan=plan, select=extent.selectors)
     models = keys_of_models(context.assets_def)
     metadata = metadata_of_models(current.settings, plan=plan, results=results, models=models)
-    yield from dagster_events(context, results, manifest=read_manifest(), metadata=metadata)
+    manifest, held = read_manifest(), held_audits(current)
+    yield from dagster_events(context, results, manifest=manifest, metadata=metadata, held=held)
     finish_build(current, selected=selected)
     note_event_days(context, current=current, plan=plan)
 

@@ -171,6 +171,14 @@ def prepare_extent(
     return extent
 
 
+def held_audits(current: CurrentRun) -> Mapping[str, Audit]:
+    """By its name what each test said last, in builds that passed: of those that do not run now, it holds."""
+    noted = read_upkeep(current.settings)
+    if noted is None or noted.audited_by is None:
+        return {}
+    return {one.check_name: one for one in current.store.audits_of(noted.audited_by)}
+
+
 def finish_build(current: CurrentRun, *, selected: Collection[str] | None = None) -> None:
     """Note the audits of the build, with those of tests that still hold, and that nothing more is due of
     the ``selected`` models (None: of all).
@@ -182,12 +190,9 @@ def finish_build(current: CurrentRun, *, selected: Collection[str] | None = None
     manifest = read_manifest()
     results = read_run_results(current.settings.dbt_target)
     audits = read_audits(results, manifest)
-    noted = read_upkeep(current.settings)
-    if noted is not None and noted.audited_by is not None:
-        ran = {audit.check_name for audit in audits}
-        kept = [one for one in store.audits_of(noted.audited_by) if one.check_name not in ran]
-        store.record_audits(run.run_id, kept)
-    store.record_audits(run.run_id, audits)
+    ran = {audit.check_name for audit in audits}
+    kept = [one for name, one in held_audits(current).items() if name not in ran]
+    store.record_audits(run.run_id, [*kept, *audits])
     warnings = [f"{one.check_name}: {one.message}" for one in audits if one.status == "warn"]
     store.add_counts(run.run_id, {"build": {**count_results(results), "warnings": warnings}})
     refused = [audit.check_name for audit in audits if audit.status in _REFUSED]
@@ -203,6 +208,7 @@ def finish_build(current: CurrentRun, *, selected: Collection[str] | None = None
         )
         store.finish_run(run.run_id, status="failed", failure=message)
         raise RunFailure(message)
+    noted = read_upkeep(current.settings)
     if noted is not None:
         done = after_success(Lineage(manifest), noted, selected=selected, run_id=run.run_id)
         write_upkeep(current.settings, done)

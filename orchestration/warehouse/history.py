@@ -1,7 +1,7 @@
-"""The tables of ``meta`` that publishing itself writes: runs, audits and restatements.
+"""The tables of ``meta`` that publishing itself writes: which publication it is, runs, audits, restatements.
 
-Belongs here: their columns and descriptions, and filling the first two from the state store. Does not belong
-here: tables that dbt builds, and how restatements are found (warehouse/restatements).
+Belongs here: their columns and descriptions, and filling all but the last. Does not belong here: tables that
+dbt builds, and how restatements are found (warehouse/restatements).
 """
 
 from __future__ import annotations
@@ -34,6 +34,22 @@ class HistoryTable:
         return f"create table meta.{self.name} ({columns})"
 
 
+PUBLICATION = HistoryTable(
+    name="publication",
+    description=(
+        "One row: the publication that all tables here are of. Whoever reads in several connections, or"
+        " several Parquet files, sees by it whether another publication came in between."
+    ),
+    columns=MappingProxyType(
+        {
+            "publication_id": (
+                "integer",
+                "Its number, as `agentmart publications list` shows it; each is higher than the one before.",
+            ),
+            "run_id": ("integer", "The run that published it; see meta.runs."),
+        }
+    ),
+)
 RUNS = HistoryTable(
     name="runs",
     description="One row per run of this deployment, the last 50.",
@@ -117,15 +133,21 @@ RESTATEMENTS = HistoryTable(
         }
     ),
 )
-HISTORY = (RUNS, AUDITS, RESTATEMENTS)
+HISTORY = (PUBLICATION, RUNS, AUDITS, RESTATEMENTS)
 
 
 def write_history(
-    connection: duckdb.DuckDBPyConnection, *, runs: Sequence[Run], checks: Sequence[CheckResult]
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    publication_id: int,
+    run_id: int,
+    runs: Sequence[Run],
+    checks: Sequence[CheckResult],
 ) -> None:
     """Create the tables and fill those whose rows the state store has."""
     for table in HISTORY:
         connection.execute(table.ddl)
+    _insert(connection, PUBLICATION, [[publication_id, run_id]])
     _insert(
         connection,
         RUNS,

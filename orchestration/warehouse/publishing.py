@@ -103,7 +103,9 @@ def publish(
             row_counts[f"{table.schema}.{table.name}"] = _count(connection, qualified)
         found = [*checks, *measured(connection, run_id)]
         connection.execute("detach candidate")
-        write_history(connection, runs=runs, checks=found)
+        write_history(
+            connection, publication_id=publication_id, run_id=run_id, runs=runs, checks=found
+        )
         restated_count = _restate(settings, connection, tables, publication_id, cause)
         _forget_restatements(connection, erased)
         history = [

@@ -33,6 +33,7 @@ _SHARED = frozenset(
         "core.fct_health_samples",
         "core.fct_incidents",
         "meta.metric_catalogue",
+        "meta.publication",
         "meta.run_context",
     }
 )

@@ -97,11 +97,12 @@ def test_readers_can_be_taken_back_and_status_says_so(
     assert back.exit_code == 0, back.stderr
     late = deployment(
         "sql",
-        "select count(*) as n from core.fct_invocations where event_id = 'late-event-1'",
+        "select publication_id, (select count(*) from core.fct_invocations"
+        " where event_id = 'late-event-1') as n from meta.publication",
         "--format",
         "json",
     )
-    assert json.loads(late.stdout) == [{"n": 0}]
+    assert json.loads(late.stdout) == [{"publication_id": 1, "n": 0}]
     assert "publication 1, ROLLED BACK" in deployment("status").stdout
     again = deployment("publications", "rollback")
     assert again.exit_code == 2

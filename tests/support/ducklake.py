@@ -33,7 +33,13 @@ from tests.support.postgres_server import PASSWORD, PostgresServer
 from tests.support.published_home import answer
 
 # Which run made a publication and from what, and what its tests said: two runs differ in that.
-ABOUT_THE_RUN = ("meta.runs", "meta.audits", "meta.restatements", "meta.run_context")
+ABOUT_THE_RUN = (
+    "meta.publication",
+    "meta.runs",
+    "meta.audits",
+    "meta.restatements",
+    "meta.run_context",
+)
 
 
 def environment_of(server: PostgresServer, *, home: Path, schema: str) -> dict[str, str]:

@@ -28,6 +28,7 @@ from tests.support.published_home import plant
 from tests.support.recordings import recorded_builds
 
 _FIRST = datetime(2026, 3, 2, 6, tzinfo=UTC)
+_PUBLICATION = "meta.publication"
 _RUN = "meta.run_context"
 # Of every layer that readers see; each differs from publication to publication.
 TABLES = (
@@ -38,6 +39,7 @@ TABLES = (
     "usage.platform_days",
     "operations.data_quality",
     "meta.freshness",
+    _PUBLICATION,
     _RUN,
 )
 # A connection is held for so many looks at all tables, so that publications come while it is open.
@@ -47,9 +49,9 @@ _PAUSE = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What one connection saw: the run that published, and a digest of each table, look by look."""
+    """What one connection saw: the id of the publication and a digest of each table, look by look."""
 
-    run_id: str
+    publication_ids: Sequence[int]
     looks: Sequence[Mapping[str, str]]
 
 
@@ -64,8 +66,14 @@ def look(connection: duckdb.DuckDBPyConnection) -> Mapping[str, str]:
     }
 
 
-def publish_more(settings: Settings, numbers: Iterable[int]) -> Mapping[str, Mapping[str, str]]:
-    """Publish once for each number, each time with more rows in every table; what each run published.
+def publication_id(connection: duckdb.DuckDBPyConnection) -> int:
+    """The publication that the tables of a connection are of, by what they say themselves."""
+    ((found,),) = connection.execute(f"select publication_id from {_PUBLICATION}").fetchall()
+    return int(found)
+
+
+def publish_more(settings: Settings, numbers: Iterable[int]) -> Mapping[int, Mapping[str, str]]:
+    """Publish once for each number, each time with more rows in every table; what each publication holds.
 
     Number 0 is loaded and built. The others add rows to its candidate as a build would: what readers meet is
     the publication, and a build takes several times as long.
@@ -85,14 +93,15 @@ def publish_more(settings: Settings, numbers: Iterable[int]) -> Mapping[str, Map
             _add_rows(settings, run_id=run.run_id)
         folder = publish_candidate(current).folder
         with duckdb.connect(str(folder / DATABASE), read_only=True) as connection:
-            published[str(run.run_id)] = look(connection)
+            assert publication_id(connection) == int(folder.name)
+            published[int(folder.name)] = look(connection)
     return published
 
 
 def _add_rows(settings: Settings, *, run_id: int) -> None:
     with duckdb.connect(str(settings.warehouse_file)) as candidate:
         for table in TABLES:
-            if table != _RUN:
+            if table not in (_PUBLICATION, _RUN):
                 candidate.execute(f"insert into {table} from (from {table} limit 1)")
         candidate.execute(f"update {_RUN} set run_id = ?", [str(run_id)])
 
@@ -166,16 +175,20 @@ def everything_seen(folder: Path) -> list[Seen]:
 
 
 def assert_each_saw_one_publication(
-    folder: Path, *, published: Mapping[str, Mapping[str, str]]
+    folder: Path, *, published: Mapping[int, Mapping[str, str]]
 ) -> list[Seen]:
     """Every look of a connection is at the publication that its first one was at, in all of its tables."""
     seen = everything_seen(folder)
     for one in seen:
-        assert all(look == published[one.run_id] for look in one.looks), one.run_id
-    by_run = {one.run_id for one in seen}
+        (held,) = set(one.publication_ids)
+        assert all(look == published[held] for look in one.looks), held
     # Whoever reads sees the new state in time, too.
-    assert {min(published, key=int), max(published, key=int)} <= by_run
+    assert {min(published), max(published)} <= publications_seen(seen)
     return seen
+
+
+def publications_seen(seen: Iterable[Seen]) -> set[int]:
+    return {held for one in seen for held in one.publication_ids}
 
 
 def _read(database: str, out: Path) -> None:
@@ -186,12 +199,12 @@ def _read(database: str, out: Path) -> None:
     with out.open("w", encoding="utf-8") as file:
         while True:
             with duckdb.connect(database, read_only=True, config={"threads": 1}) as connection:
-                looks = []
+                looks, ids = [], []
                 for _ in range(LOOKS):
+                    ids.append(publication_id(connection))
                     looks.append(look(connection))
                     time.sleep(_PAUSE)
-                (run_id,) = connection.execute(f"select run_id from {_RUN}").fetchone()  # type: ignore[misc]
-            file.write(json.dumps({"run_id": run_id, "looks": looks}) + "\n")
+            file.write(json.dumps({"publication_ids": ids, "looks": looks}) + "\n")
             file.flush()
 
 

@@ -68,7 +68,7 @@ def _fill(
         )
     for row in agents:
         connection.execute("insert into usage.usage_by_agent values (?, ?, ?, ?)", row)
-    write_history(connection, runs=(), checks=())
+    write_history(connection, publication_id=7, run_id=1, runs=(), checks=())
 
 
 class States:
