@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from orchestration.errors import RunFailure, UserError
 from orchestration.settings import Settings
@@ -15,7 +18,10 @@ from orchestration.warehouse.lock import lock_if_free
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
+    from sqlalchemy import Connection, Engine
 
+# Dagster's own: another process may write meanwhile.
+_BUSY_SECONDS = 30
 # By this line a configuration of ours is known from one that somebody wrote.
 _OURS = "# Made from the settings at every start; without this line it stays as it is.\n"
 # Dagster's own defaults except: no usage telemetry, no invitation to a newsletter, and no log lines of other
@@ -88,6 +94,7 @@ def open_instance(settings: Settings) -> DagsterInstance:
     from orchestration.defs.abandoned_runs import end_abandoned_runs
 
     instance = _instance_of(settings)
+    _keep_open(instance)
     # No lock of this host says whether a run on another one is alive; there, the daemon looks after them.
     if not settings.dagster_postgres:
         end_abandoned_runs(instance, settings, now=now())
@@ -116,6 +123,41 @@ def _instance_of(settings: Settings) -> DagsterInstance:
             f"Dagster's record of runs in {settings.dagster_postgres} cannot be opened ({said}); see that"
             " the server runs and that AGENTMART_DAGSTER_POSTGRES and PGPASSWORD are right"
         ) from error
+
+
+def _keep_open(instance: DagsterInstance) -> None:
+    """Keep the files of Dagster's record of events open, each by one connection.
+
+    It opens a file two or three times for each event that it notes; the 300 results of a build took 14 s of
+    the processor so, and take 5 s. Files on other hosts have a server that keeps connections.
+    """
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import StaticPool
+
+    # There is no public way to it; tests/definitions/test_event_record.py fails where Dagster changes it.
+    storage: Any = instance.event_log_storage
+    if type(storage).__name__ != "SqliteEventLogStorage":
+        return
+    engines: dict[str, Engine] = {}
+
+    @contextmanager
+    def connect(shard: str) -> Iterator[Connection]:
+        # One thread at a time, as Dagster has it: a connection is of whoever holds the lock.
+        with storage._db_lock:
+            if shard not in engines:
+                opened = create_engine(
+                    storage.conn_string_for_shard(shard),
+                    poolclass=StaticPool,
+                    connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
+                )
+                storage._initdb(opened)
+                engines[shard] = opened
+            with engines[shard].begin() as connection:
+                yield connection
+
+    storage._connect = connect
+    # Asked before each event, through a connection of its own; no table goes while a run is at work.
+    storage.has_table = cache(storage.has_table)
 
 
 def _free_abandoned_slots(instance: DagsterInstance, settings: Settings) -> None:
