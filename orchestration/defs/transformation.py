@@ -47,6 +47,7 @@ class FolderTranslator(DagsterDbtTranslator):
 
     def __init__(self) -> None:
         super().__init__()
+        self._specs: dict[str, dg.AssetSpec] = {}
         self._lineage = known_lineage(read_manifest()["nodes"])
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
@@ -56,6 +57,14 @@ class FolderTranslator(DagsterDbtTranslator):
         return f"marts_{folders[2]}" if folders[1] == "marts" else folders[1]
 
     def get_asset_spec(
+        self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
+    ) -> dg.AssetSpec:
+        """The spec of a node, made once: it is asked for by each of its children and tests, ten times."""
+        if unique_id not in self._specs:
+            self._specs[unique_id] = self._made_spec(manifest, unique_id, project)
+        return self._specs[unique_id]
+
+    def _made_spec(
         self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
     ) -> dg.AssetSpec:
         spec = super().get_asset_spec(manifest, unique_id, project)

@@ -1,5 +1,6 @@
 """The Dagster code location: complete, described, and loaded without touching a deployment."""
 
+import gc
 import json
 import re
 import subprocess
@@ -32,6 +33,13 @@ def _specs(repository: dg.RepositoryDefinition) -> list[dg.AssetSpec]:
         for spec in definition.specs
         if spec.key in graph.executable_asset_keys
     ]
+
+
+def test_garbage_is_looked_for_again_once_definitions_are_loaded(
+    repository: dg.RepositoryDefinition,
+) -> None:
+    assert repository.get_all_jobs()
+    assert gc.isenabled()
 
 
 def test_every_stream_of_the_contract_is_an_asset(repository: dg.RepositoryDefinition) -> None:
