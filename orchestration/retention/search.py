@@ -9,6 +9,7 @@ A name is found where it stands as a word: no letter, digit, ``_`` or ``-`` besi
 from __future__ import annotations
 
 import gzip
+import mmap
 import re
 import sqlite3
 import zipfile
@@ -28,6 +29,8 @@ _BESIDE = r"[\w\-]"
 _BLOCK = 1 << 22
 # In files that are no text a shorter name would be found by chance.
 _RARE_LENGTH = 6
+# DuckDB keeps the beginnings of texts, of this length, beside the rows.
+_BEGINNING = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,10 +228,63 @@ def _search_database(path: Path, words: Words) -> bool:
         tables = connection.execute(
             "select schema_name, table_name from duckdb_tables() where database_name = 'searched'"
         ).fetchall()
+        relations = [f"searched.{sql.name(schema)}.{sql.name(table)}" for schema, table in tables]
         return any(
-            _table_has(connection, f"searched.{sql.name(schema)}.{sql.name(table)}", words=words)
-            for schema, table in tables
-        )
+            _table_has(connection, relation, words=words) for relation in relations
+        ) or _stands_in_deleted_rows(connection, path, relations, words=words)
+
+
+def _stands_in_deleted_rows(
+    connection: duckdb.DuckDBPyConnection, path: Path, relations: Sequence[str], *, words: Words
+) -> bool:
+    """Whether the bytes of a database, whose rows hold no name, do: those of rows that were deleted stay.
+
+    Texts lie there with nothing between them, so a name that is a part of a longer word of a row, or of a
+    description, is told from one that stands for itself by that word alone.
+    """
+    names = [name for name in words.names if len(name.encode()) > _BEGINNING]
+    with (
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
+        standing = [name for name in names if content.find(name.encode()) >= 0]
+        if not standing:
+            return False
+        longer = _words_around(connection, relations, standing)
+        return any(_stands_alone(content, name.encode(), longer) for name in standing)
+
+
+def _words_around(
+    connection: duckdb.DuckDBPyConnection, relations: Sequence[str], names: Sequence[str]
+) -> list[bytes]:
+    """The words of rows and of descriptions of which a name is a part."""
+    texts = [
+        f"select {columns} from {relation}"
+        for relation in relations
+        if (columns := _as_text(connection, relation)) is not None
+    ]
+    texts += [
+        f"select comment from duckdb_{kind}() where database_name = 'searched'"
+        for kind in ("tables", "columns", "functions")
+    ]
+    texts.append("select macro_definition from duckdb_functions() where database_name = 'searched'")
+    pattern = f"[\\pL\\pN_-]*(?:{'|'.join(map(re.escape, names))})[\\pL\\pN_-]*"
+    found = connection.execute(
+        f"select distinct unnest(regexp_extract_all(one, {sql.text(pattern)}))"
+        f" from ({' union all '.join(texts)}) as texts (one)"
+    ).fetchall()
+    return [word.encode() for (word,) in found]
+
+
+def _stands_alone(content: mmap.mmap, name: bytes, longer: Sequence[bytes]) -> bool:
+    around = [(word, word.find(name)) for word in longer if name in word]
+    place = content.find(name)
+    while place >= 0:
+        starts = [(word, place - offset) for word, offset in around if place >= offset]
+        if not any(content[start : start + len(word)] == word for word, start in starts):
+            return True
+        place = content.find(name, place + 1)
+    return False
 
 
 def _table_has(connection: duckdb.DuckDBPyConnection, rows: str, *, words: Words) -> bool:
@@ -249,6 +305,17 @@ def _condition(
     besides: Collection[str] = (),
 ) -> str | None:
     """SQL: whether a row holds a name; None where no column can."""
+    text = _as_text(connection, rows, besides=besides)
+    if text is None:
+        return None
+    holds = " or ".join(f"contains({text}, {sql.text(name)})" for name in words.names)
+    return f"({holds}) and regexp_matches({text}, {sql.text(words.sql_pattern)})"
+
+
+def _as_text(
+    connection: duckdb.DuckDBPyConnection, rows: str, *, besides: Collection[str] = ()
+) -> str | None:
+    """SQL: the texts of a row as one; None where no column can hold a name."""
     columns = [
         f"{sql.name(str(name))}{'' if kind == 'VARCHAR' else '::varchar'}"
         for name, kind, *_ in connection.execute(f"describe select * from {rows}").fetchall()
@@ -256,10 +323,8 @@ def _condition(
     ]
     if not columns:
         return None
-    # As one text: to make ready for a pattern takes longer than to look for it in a small table.
-    text = f"concat_ws(chr(31), {', '.join(columns)})"
-    holds = " or ".join(f"contains({text}, {sql.text(name)})" for name in words.names)
-    return f"({holds}) and regexp_matches({text}, {sql.text(words.sql_pattern)})"
+    # To make ready for a pattern takes longer than to look for it in a small table.
+    return f"concat_ws(chr(31), {', '.join(columns)})"
 
 
 def database_has(path: Path, words: Words) -> bool:

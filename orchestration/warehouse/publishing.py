@@ -106,8 +106,7 @@ def publish(
         write_history(
             connection, publication_id=publication_id, run_id=run_id, runs=runs, checks=found
         )
-        restated_count = _restate(settings, connection, tables, publication_id, cause)
-        _forget_restatements(connection, erased)
+        restated_count = _restate(settings, connection, tables, publication_id, cause, erased)
         history = [
             PublishedTable(
                 schema="meta",
@@ -203,6 +202,7 @@ def _restate(
     tables: Sequence[PublishedTable],
     publication_id: int,
     cause: str,
+    erased: Sequence[str],
 ) -> int:
     """Note what differs from the newest publication that is kept, also where readers were taken back to
     an older one since: its figures were out."""
@@ -223,15 +223,8 @@ def _restate(
         ],
         publication_id=publication_id,
         cause=cause,
+        erased=erased,
     )
-
-
-def _forget_restatements(connection: duckdb.DuckDBPyConnection, erased: Sequence[str]) -> None:
-    for name in erased:
-        connection.execute(
-            f"delete from meta.restatements where scope_id = {_text(name)} "
-            f"or contains(subject, {_text(name)})"
-        )
 
 
 def _write_parquet(

@@ -40,10 +40,12 @@ def note_restatements(
     tables: Sequence[WindowTable],
     publication_id: int,
     cause: str,
+    erased: Sequence[str] = (),
 ) -> int:
     """Fill ``meta.restatements`` with those of the publication in ``before`` and the new ones.
 
-    ``connection`` is the new publication, complete but for this. Returns how many are new.
+    ``connection`` is the new publication, complete but for this. What is of ``erased`` names never gets
+    into its file: a row that is deleted from a file stays in its bytes. Returns how many are new.
     """
     connection.execute(f"attach {text(before)} as before (read_only)")
     try:
@@ -52,6 +54,7 @@ def note_restatements(
             names = ", ".join(RESTATEMENTS.columns)
             connection.execute(
                 f"insert into meta.restatements by name select {names} from before.meta.restatements"
+                f" where {_of_nobody_in(erased)}"
             )
         if not {("core", "dim_windows"), ("meta", "metric_catalogue")} <= old.keys():
             return 0
@@ -74,6 +77,7 @@ def note_restatements(
                     is_suppressible="is_suppressed" in old[place].keys() & new[place].keys(),
                     publication_id=publication_id,
                     cause=cause,
+                    erased=erased,
                 )
         return count
     finally:
@@ -117,6 +121,7 @@ def _compare(
     is_suppressible: bool,
     publication_id: int,
     cause: str,
+    erased: Sequence[str],
 ) -> int:
     if not metrics:
         return 0
@@ -170,11 +175,27 @@ def _compare(
                 on {" and ".join(on)}
             where ({changed}) and {visible}
         )
-        where figure.before_value is distinct from figure.after_value
+        where
+            figure.before_value is distinct from figure.after_value
+            and {_of_nobody_in(erased)}
         order by all
         """
     ).fetchone()
     return int(found[0]) if found else 0
+
+
+def _of_nobody_in(erased: Sequence[str]) -> str:
+    """SQL: whether a restatement is of none of these names."""
+    return " and ".join(
+        [
+            "true",
+            *(
+                f"scope_id is distinct from {text(name)}"
+                f" and not contains(coalesce(subject, ''), {text(name)})"
+                for name in erased
+            ),
+        ]
+    )
 
 
 def _shared_metrics(

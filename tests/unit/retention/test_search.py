@@ -128,6 +128,29 @@ def test_the_name_of_a_file_is_searched_too(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("deleted", "kept", "described", "is_there"),
+    [
+        ("ten-quiet", "ten-loud", "", True),
+        # Nothing lies between the texts of a file.
+        ("ten-quiet", "ten-quieter", "ten-quiet-ones too", True),
+        ("ten-sonorous", "ten-quieter", "ten-quiet-ones too", False),
+        ("ten-sonorous", "ten-loud", "", False),
+    ],
+)
+def test_a_name_in_a_row_that_was_deleted_from_a_database_is_found(
+    tmp_path: Path, deleted: str, kept: str, described: str, is_there: bool
+) -> None:
+    with duckdb.connect(str(tmp_path / "rows.duckdb")) as connection:
+        connection.execute("create table things (name varchar)")
+        connection.execute(f"comment on table things is '{described}'")
+        connection.executemany("insert into things values (?)", [[deleted], [kept]])
+        connection.execute("checkpoint")
+        connection.execute("delete from things where name = ?", [deleted])
+    found = files_with(tmp_path, Words(names=("ten-quiet",)))
+    assert found == ([tmp_path / "rows.duckdb"] if is_there else [])
+
+
 def test_a_name_that_is_blanked_in_a_database_is_in_none_of_its_pages(tmp_path: Path) -> None:
     path = tmp_path / "state.sqlite"
     _deleted_row(path, "ten-acme failed")

@@ -1,6 +1,6 @@
 """A published figure that differs from the one before is listed, with both values; nothing else is."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,17 @@ class States:
                 " values (6, 'usage.usage_summary', 'earlier')"
             )
 
-    def after(self, **state: Any) -> list[tuple[Any, ...]]:
+    def before_says(self, *scope_ids: str) -> None:
+        """The first publication holds a restatement of each of these tenants."""
+        with duckdb.connect(str(self._before)) as connection:
+            for scope_id in scope_ids:
+                connection.execute(
+                    "insert into meta.restatements (publication_id, scope_kind, scope_id)"
+                    " values (6, 'tenant', ?)",
+                    [scope_id],
+                )
+
+    def after(self, *, erased: Sequence[str] = (), **state: Any) -> list[tuple[Any, ...]]:
         """What the second publication restates: dataset, first day, subject, metric, both values."""
         _fill(self._connection, **state)
         count = note_restatements(
@@ -95,6 +105,7 @@ class States:
             tables=_TABLES,
             publication_id=7,
             cause="data",
+            erased=erased,
         )
         found = self._connection.execute(
             "select dataset, cast(start_local as varchar), subject, metric_key, before_value, after_value"
@@ -105,6 +116,15 @@ class States:
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql).fetchall()
+
+    def words_in_file(self, words: Collection[str]) -> set[str]:
+        """Those of the words that stand anywhere in the bytes of the second publication."""
+        (file,) = self._connection.execute(
+            "select path from duckdb_databases() where path is not null"
+        ).fetchall()[0]
+        self._connection.execute("checkpoint")
+        content = Path(file).read_bytes()
+        return {word for word in words if word.encode() in content}
 
     def close(self) -> None:
         self._connection.close()
@@ -142,6 +162,18 @@ def test_the_same_figures_restate_nothing_and_earlier_restatements_stay(states: 
     assert states.rows("select publication_id, metric_key from meta.restatements") == [
         (6, "earlier")
     ]
+
+
+def test_no_byte_of_who_was_erased_gets_into_the_file(states: States) -> None:
+    """A row that is inserted and then deleted stays in the blocks of a file."""
+    state: dict[str, Any] = {"windows": {"a": "w7"}, "totals": [("a", 10, None, 7)]}
+    gone, left = "native:long-gone-agent", "native:long-left-agent"
+    states.before(**state, agents=[("a", gone, 3, False), ("a", left, 3, False)])
+    states.before_says("erased-tenant", "another-tenant")
+    found = states.after(erased=[gone, "erased-tenant"], **state, agents=[("a", left, 4, False)])
+    assert [row[2] for row in found] == [f"agent_key={left}"]
+    everybody = {gone, left, "erased-tenant", "another-tenant"}
+    assert states.words_in_file(everybody) == {left, "another-tenant"}
 
 
 def test_a_window_is_matched_by_its_span_whatever_it_is_called(states: States) -> None:
