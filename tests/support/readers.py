@@ -7,6 +7,7 @@ many there are, and for how long (the tests).
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -45,6 +46,7 @@ TABLES = (
 # A connection is held for so many looks at all tables, so that publications come while it is open.
 LOOKS = 5
 _PAUSE = 0.05
+_GIVES_WAY = 15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,8 +196,10 @@ def publications_seen(seen: Iterable[Seen]) -> set[int]:
 def _read(database: str, out: Path) -> None:
     """Connect, look several times at all tables, and again, until somebody stops this process.
 
-    A query that fails ends it, with the failure on stderr.
+    A query that fails ends it, with the failure on stderr. Readers give way to what publishes, or twenty of
+    them on a small machine leave it no time.
     """
+    os.nice(_GIVES_WAY)
     with out.open("w", encoding="utf-8") as file:
         while True:
             with duckdb.connect(database, read_only=True, config={"threads": 1}) as connection:
