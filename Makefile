@@ -1,5 +1,5 @@
-# `make run` on a fresh machine needs a Python of at least 3.11 and make, nothing else; `make test` also a Chromium,
-# which it installs where it may (Debian, root).
+# `make run` on a fresh machine needs a Python of at least 3.11 and make, nothing else; `make test` also a Chromium and
+# a Java, which it installs where it may (Debian, root).
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -25,6 +25,7 @@ help:
 	@echo 'make test   everything: check, and the integration, contract and end-to-end tests'
 	@echo 'make check  the fast half: format, lint, types, SQL, YAML, conventions, unit tests'
 	@echo 'make ducklake  set up the target ducklake: open the catalog in AGENTMART_DUCKLAKE_CATALOG, or make it'
+	@echo 'make spark  set up the target spark: its environment, and whether the cluster in SPARK_REMOTE can be used'
 	@echo 'make spark-build  build what `make run` built once more on a Spark cluster of this machine, and say how far it gets'
 	@echo 'make soak   the long forms of the random tests: deliveries, kills, noise, leaks (hours)'
 	@echo 'make bench  ingestion and the whole job beside other tools, false alarms and the speed of reports, into tests/benchmarks/RESULTS.md (EVENTS=10000000 REPEATS=3)'
@@ -46,8 +47,12 @@ ducklake: $(VENV)/.installed
 # product's environment or of its lock.
 SPARK_VENV := .venv-spark
 
+.PHONY: spark
+spark: $(SPARK_VENV)/.installed
+	@$(BIN)/python -m orchestration.warehouse.spark
+
 .PHONY: spark-build
-spark-build: $(SPARK_VENV)/.installed
+spark-build: $(SPARK_VENV)/.installed java
 	@$(BIN)/python -m tests.benchmarks.spark.measure "$$AGENTMART_HOME"
 
 $(SPARK_VENV)/.installed: dbt_project/environments/spark.lock $(VENV)/.installed
@@ -56,7 +61,7 @@ $(SPARK_VENV)/.installed: dbt_project/environments/spark.lock $(VENV)/.installed
 	@touch $@
 
 .PHONY: test
-test: $(VENV)/.installed browser
+test: $(VENV)/.installed $(SPARK_VENV)/.installed browser java
 	@started=$$SECONDS; \
 	$(MAKE) $(TOGETHER) lint-python lint-types lint-sql lint-yaml; \
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile tests; \
@@ -74,6 +79,16 @@ browser:
 	apt-get -qq update; \
 	DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium >/dev/null
 
+# The cluster that tests start is of this machine; the one of a deployment brings its own.
+.PHONY: java
+java:
+	@! command -v java >/dev/null 2>&1 && test -z "$${JAVA_HOME:-}" || exit 0; \
+	{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null; } || { \
+		echo 'The tests of the target spark need a Java 17 or 21; install one, or name it: JAVA_HOME=/path/to/it' >&2; exit 2; \
+	}; \
+	apt-get -qq update; \
+	DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends openjdk-17-jre-headless >/dev/null
+
 .PHONY: check
 check: $(VENV)/.installed
 	@started=$$SECONDS; \
@@ -82,7 +97,7 @@ check: $(VENV)/.installed
 
 # Figures (trials, kills, rows) are in the report.
 .PHONY: soak
-soak: $(VENV)/.installed
+soak: $(VENV)/.installed $(SPARK_VENV)/.installed java
 	@started=$$SECONDS; \
 	$(BIN)/pytest -q -n 3 --dist worksteal --junitxml soak.xml -o junit_family=xunit1 tests/soak/*.py; \
 	echo "make soak: $$((SECONDS - started)) s"

@@ -33,7 +33,7 @@ _ENVIRONMENTS = (DEVELOPMENT, PRODUCTION)
 
 # The engines that the warehouse is built on, by dbt target.
 DEFAULT_TARGET = "duckdb"
-TARGETS = (DEFAULT_TARGET, "ducklake")
+TARGETS = (DEFAULT_TARGET, "ducklake", "spark")
 
 _MAIL_SECURITY = ("starttls", "tls", "none")
 
@@ -120,6 +120,8 @@ class Settings:
     # Which engine builds; whether there is such a one is asked when it is to build.
     target: str = DEFAULT_TARGET
     ducklake: DuckLakeSettings | None = None
+    # The URL of a Spark Connect server; it may hold a token. The name is the one that Spark's clients read.
+    spark_remote: str | None = field(default=None, repr=False)
     # A URL of PostgreSQL without the password, where Dagster keeps its record of runs; None is a file.
     dagster_postgres: str | None = None
     time_zone: str = "UTC"
@@ -186,6 +188,7 @@ class Settings:
             environment=environment,
             target=environ.get("AGENTMART_DBT_TARGET") or DEFAULT_TARGET,
             ducklake=_ducklake(environ, home=home),
+            spark_remote=environ.get("SPARK_REMOTE") or None,
             dagster_postgres=_dagster_postgres(environ),
             time_zone=zone,
             user_id_salt=environ.get("AGENTMART_USER_ID_SALT") or DEVELOPMENT_SALT,

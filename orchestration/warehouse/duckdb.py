@@ -28,6 +28,9 @@ class EmbeddedDuckDB(Engine):
     ) -> None:
         connection.execute(f"attach {text(settings.warehouse_file)} as {name} (read_only)")
 
+    def prepare_build(self, settings: Settings, *, is_full_refresh: bool) -> None:
+        """dbt replaces what there is."""
+
     def forget_candidate(self, settings: Settings) -> None:
         # Deleted rows stay in the free blocks of a file.
         for path in (

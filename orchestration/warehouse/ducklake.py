@@ -70,6 +70,9 @@ class DuckLake(Engine):
         query still uses every thread that DuckDB has."""
         return 1
 
+    def prepare_build(self, settings: Settings, *, is_full_refresh: bool) -> None:
+        """dbt replaces what there is."""
+
     def forget_candidate(self, settings: Settings) -> None:
         with writing(settings) as connection:
             schemas = connection.execute(

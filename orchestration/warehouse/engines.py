@@ -11,7 +11,7 @@ it (warehouse/<engine>), what a publication is (warehouse/publishing), and the S
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -30,6 +30,7 @@ _MODULES = MappingProxyType(
     {
         "duckdb": "orchestration.warehouse.duckdb",
         "ducklake": "orchestration.warehouse.ducklake",
+        "spark": "orchestration.warehouse.spark",
     }
 )
 
@@ -72,6 +73,19 @@ class Engine(ABC):
     @abstractmethod
     def forget_candidate(self, settings: Settings) -> None:
         """Remove every row of the candidate from every place; the next build is a full one."""
+
+    def dbt_program(self) -> Path | None:
+        """The dbt that builds here where it is of an environment of its own; None is that of this process."""
+        return None
+
+    def dbt_variables(self, settings: Settings) -> Mapping[str, str]:
+        """What such a program finds in its environment beside what every dbt does."""
+        del settings
+        return {}
+
+    @abstractmethod
+    def prepare_build(self, settings: Settings, *, is_full_refresh: bool) -> None:
+        """Do what has to be done before dbt begins. The caller holds the lock."""
 
     def build_threads(self, settings: Settings) -> int:
         """How many models dbt may build at the same time."""

@@ -111,7 +111,7 @@ def _counts(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> dict
 
 def _sizes(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> dict[str, int]:
     kinds = connection.execute(
-        f"select type from duckdb_databases() where database_name = '{_NAME}'"
+        f"select type from duckdb_databases() where database_name = '{_NAME}' and path is not null"
     ).fetchall()
     queries = [
         f"select {text(name)}, count(distinct block_id)"

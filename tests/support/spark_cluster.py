@@ -22,6 +22,8 @@ from orchestration.settings import PROJECT_ROOT
 ENVIRONMENT = PROJECT_ROOT / ".venv-spark"
 _LOOPBACK = "127.0.0.1"
 _READY_SECONDS = 180
+# The plans of the largest models take most of it.
+_DRIVER_MEMORY = "3g"
 # Spark 4 runs on these; the newest Java of a machine may be newer than it knows.
 _JAVA_VERSIONS = ("17", "21")
 
@@ -88,7 +90,7 @@ def spark_cluster(folder: Path, *, environment: Path = ENVIRONMENT) -> Iterator[
             "connect",
             "spark-submit",
             *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer"),
-            *("--master", address, "--driver-memory", "1g"),
+            *("--master", address, "--driver-memory", _DRIVER_MEMORY),
             *(
                 part
                 for name, value in _settings(folder, connect_port)
@@ -113,11 +115,23 @@ def _settings(folder: Path, port: int) -> Iterator[tuple[str, str]]:
     """What the Connect server is started with.
 
     A table of a test is smaller than a partition: with Spark's 200 of a shuffle, a model takes minutes.
-    A short build spends most of its time in code that runs once, which is not worth the second compiler.
+    An executor of a short build spends its time in code that runs once, which is not worth the second
+    compiler; and code made for a query, which pays over millions of rows, takes longer to make than to do
+    without, as has planning the rest of a query anew after each of its steps. What the server remembers of statements that are done fills its memory.
     """
-    quick_start = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-    yield "spark.driver.extraJavaOptions", quick_start
-    yield "spark.executor.extraJavaOptions", quick_start
+    yield "spark.driver.extraJavaOptions", "-XX:+UseSerialGC"
+    yield "spark.executor.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    yield "spark.sql.adaptive.enabled", "false"
+    yield "spark.sql.codegen.wholeStage", "false"
+    yield "spark.sql.codegen.factoryMode", "NO_CODEGEN"
+    for kept in (
+        "spark.sql.ui.retainedExecutions",
+        "spark.ui.retainedJobs",
+        "spark.ui.retainedStages",
+    ):
+        yield kept, "5"
+    yield "spark.ui.retainedTasks", "50"
+    yield "spark.connect.session.planCache.enabled", "false"
     yield "spark.executor.memory", "768m"
     yield "spark.cores.max", "2"
     yield "spark.sql.shuffle.partitions", "2"

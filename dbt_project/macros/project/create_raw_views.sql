@@ -75,37 +75,72 @@
 
 
 {#
-    A stream is a folder of Parquet files; a join with the ledger's list leaves those that exist for dbt, and a query for
-    some dates opens the folders of those dates alone. A stream without a file has a typed empty one among the inputs.
+    A stream is a folder of Parquet files, of which those that the ledger lists exist for dbt; a query for some dates opens
+    the folders of those dates alone. The folder is a table, for of one that is named by its path every reader would list
+    the files and read a footer anew. A short list is in the view, which spares each reader a join; a long one would have to
+    be planned by each. A stream without a file has a typed empty one among the inputs.
 #}
 {% macro spark__create_raw_views() %}
     {%- set home = env_var('AGENTMART_HOME', '../data') -%}
     {%- set inputs = home ~ '/warehouse/inputs' -%}
     {%- do create_schema(api.Relation.create(schema='raw')) -%}
-    {%- do run_query(
-        "create or replace view raw.lake_files as select * from parquet.`" ~ inputs ~ "/lake_files.parquet`"
+    {%- do spark_raw_table(
+        'lake_files', "as select * from parquet.`" ~ inputs ~ "/lake_files.parquet`"
     ) -%}
-    {%- set landed = run_query("select distinct stream_name from raw.lake_files").columns[0].values() -%}
-    {%- for node in graph.sources.values() if node.source_name == 'raw' -%}
-        {%- set view = "create or replace view raw." ~ node.name ~ " as " -%}
+    {%- set listed = run_query(
+        "select stream_name, count_if(array_size(excluded_load_ids) > 0) as cut_count,"
+        ~ " case when count(*) <= 300 then concat_ws(' ', collect_list("
+        ~ "concat(cast(event_date as string), '/', substring_index(path, '/', -1)))) end as files"
+        ~ " from raw.lake_files group by stream_name"
+    ) -%}
+    {%- set listed_by_stream = {} -%}
+    {%- for row in listed.rows -%}
+        {%- do listed_by_stream.update({row[0]: row}) -%}
+    {%- endfor -%}
+    {%- for node in graph.sources.values() if node.source_name == 'raw' and node.name != 'lake_files' -%}
+        {%- set landed = node.name ~ '__landed' -%}
+        {%- set view = "create or replace view raw." ~ node.name ~ " as select landed.* from raw." ~ landed ~ " as landed" -%}
+        {%- set row = listed_by_stream.get(node.name) -%}
         {%- if node.config.meta.get('is_run_input') -%}
-            {%- do run_query(view ~ "select * from parquet.`" ~ inputs ~ "/" ~ node.name ~ ".parquet`") -%}
-        {%- elif node.name in landed -%}
-            {%- do run_query(
-                view ~ "select landed.* from parquet.`" ~ home ~ "/lake/raw/" ~ node.name ~ "` as landed"
-                ~ " inner join raw.lake_files as files"
-                ~ " on files.stream_name = " ~ sql_text(node.name)
-                ~ " and files.event_date = landed.event_date"
-                ~ " and substring_index(files.path, '/', -1) = landed._metadata.file_name"
-                ~ " and not array_contains(files.excluded_load_ids, landed.load_id)"
+            {%- do spark_raw_table(
+                node.name, "as select * from parquet.`" ~ inputs ~ "/" ~ node.name ~ ".parquet`"
             ) -%}
-        {%- else -%}
-            {%- do run_query(
-                view ~ "select *, cast(null as date) as event_date from parquet.`"
+        {%- elif row is none -%}
+            {%- do spark_raw_table(
+                landed,
+                "as select *, cast(null as date) as event_date from parquet.`"
                 ~ inputs ~ "/" ~ node.name ~ ".empty.parquet`"
             ) -%}
+            {%- do run_query(view) -%}
+        {%- else -%}
+            {%- do spark_raw_table(landed, "location " ~ sql_text(home ~ '/lake/raw/' ~ node.name)) -%}
+            {%- do run_query("msck repair table raw." ~ landed) -%}
+            {%- if row['cut_count'] or not row['files'] -%}
+                {%- do run_query(
+                    view ~ " inner join raw.lake_files as files"
+                    ~ " on files.stream_name = " ~ sql_text(node.name)
+                    ~ " and files.event_date = landed.event_date"
+                    ~ " and substring_index(files.path, '/', -1) = landed._metadata.file_name"
+                    ~ " and not array_contains(files.excluded_load_ids, landed.load_id)"
+                ) -%}
+            {%- else -%}
+                {%- set names = [] -%}
+                {%- for name in row['files'].split(' ') -%}
+                    {%- do names.append(sql_text(name)) -%}
+                {%- endfor -%}
+                {%- do run_query(
+                    view ~ " where concat(cast(landed.event_date as string), '/', landed._metadata.file_name) in ("
+                    ~ names | join(', ') ~ ")"
+                ) -%}
+            {%- endif -%}
         {%- endif -%}
     {%- endfor -%}
+{% endmacro %}
+
+{#- Made anew: files may have come or gone since. Dropping a table that has a location leaves its files. -#}
+{% macro spark_raw_table(name, content) %}
+    {%- do run_query("drop table if exists raw." ~ name) -%}
+    {%- do run_query("create table raw." ~ name ~ " using parquet " ~ content) -%}
 {% endmacro %}
 
 {# A select of the rows of lake files, given as SQL texts. #}

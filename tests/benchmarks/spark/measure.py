@@ -11,22 +11,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import duckdb
 
-from orchestration.settings import DBT_PROJECT_DIR, Settings
-from orchestration.warehouse.sql_text import quoted, text
-from tests.support.spark_cluster import ENVIRONMENT, spark_cluster
-
-_DIGITS = 9
+from orchestration.settings import DBT_PROJECT_DIR, DEFAULT_TARGET, Settings
+from orchestration.warehouse.engines import engine_of
+from tests.support.ducklake import rows_that_differ
+from tests.support.spark_cluster import spark_cluster
 
 
 def main() -> None:
@@ -34,30 +33,33 @@ def main() -> None:
     parser.add_argument("home", type=Path, help="a state folder that `agentmart run` has published")
     parser.add_argument("--select", nargs="*", default=[], help="models, as dbt selects them")
     arguments = parser.parse_args()
-    settings = Settings(home=arguments.home.resolve())
+    settings = Settings(home=arguments.home.resolve(), target="spark")
     with tempfile.TemporaryDirectory(prefix="agentmart-spark-") as scratch:
-        results = _build(settings, Path(scratch), select=arguments.select)
+        began = time.monotonic()
+        with spark_cluster(Path(scratch) / "cluster") as cluster:
+            settings = replace(settings, spark_remote=cluster.remote)
+            up = time.monotonic()
+            results = _build(settings, Path(scratch) / "target", select=arguments.select)
+            done = time.monotonic()
+    click.echo(f"cluster: up in {up - began:.0f} s; build: {done - up:.0f} s")
     _say_counts(results)
     _say_differences(settings, results)
 
 
-def _build(settings: Settings, scratch: Path, *, select: list[str]) -> Mapping[str, Any]:
+def _build(settings: Settings, artifacts: Path, *, select: list[str]) -> Mapping[str, Any]:
     """Build everything anew with dbt from Spark's own environment; dbt's results."""
-    for stream in sorted((settings.lake / "raw").iterdir()):
-        shutil.copy2(
-            stream / "_empty.parquet", settings.run_inputs / f"{stream.name}.empty.parquet"
-        )
-    shutil.rmtree(settings.warehouse / "spark", ignore_errors=True)
-    artifacts = scratch / "target"
-    command = [str(ENVIRONMENT / "bin" / "dbt"), "build", "--full-refresh", "--target", "spark"]
+    engine = engine_of(settings)
+    engine.check(settings)
+    engine.prepare_build(settings, is_full_refresh=True)
+    command = [str(engine.dbt_program()), "build", "--full-refresh", "--target", settings.target]
     command += ["--exclude-resource-type", "unit_test"]
     command += ["--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR)]
     command += ["--target-path", str(artifacts), "--log-path", str(artifacts)]
     if select:
         command += ["--select", *select]
-    with spark_cluster(scratch / "cluster") as cluster:
-        environment = {"AGENTMART_HOME": str(settings.home), "SPARK_REMOTE": cluster.remote}
-        subprocess.run(command, env={**os.environ, **environment}, check=False)
+    with settings.dbt_environment() as environment:
+        variables = {**environment, **engine.dbt_variables(settings)}
+        subprocess.run(command, env=variables, check=False)
     results: dict[str, Any] = json.loads((artifacts / "run_results.json").read_text())
     manifest = json.loads((artifacts / "manifest.json").read_text())
     return {**results, "nodes": manifest["nodes"]}
@@ -72,19 +74,23 @@ def _say_counts(results: Mapping[str, Any]) -> None:
 
 
 def _say_differences(settings: Settings, results: Mapping[str, Any]) -> None:
-    compared, different = 0, []
-    with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        connection.execute(f"attach {text(settings.warehouse_file)} as candidate (read_only)")
-        for schema, table in _built_tables(results):
-            compared += 1
-            if not _is_same(connection, settings, schema=schema, table=table):
-                different.append(f"{schema}.{table}")
+    tables = sorted(_built_tables(results))
+    with duckdb.connect() as here, duckdb.connect() as there:
+        for connection in (here, there):
+            connection.execute("set TimeZone = 'UTC'")
+        engine_of(replace(settings, target=DEFAULT_TARGET)).attach_candidate(
+            here, settings, name="candidate"
+        )
+        engine_of(settings).attach_candidate(there, settings, name="candidate")
+        for connection in (here, there):
+            connection.execute("use candidate")
+        found = [rows_that_differ(here, there, f"{schema}.{table}") for schema, table in tables]
+    different = [one for one in found if one is not None]
     click.echo(
-        f"tables: {compared - len(different)} of {compared} hold the rows that they have on DuckDB"
+        f"tables: {len(tables) - len(different)} of {len(tables)} hold the rows that they have on DuckDB"
     )
-    for name in different:
-        click.echo(f"  differs: {name}")
+    for one in different:
+        click.echo(f"  differs: {one}")
 
 
 def _built_tables(results: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -94,31 +100,6 @@ def _built_tables(results: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             continue
         if node["config"]["materialized"] != "view":
             yield node["schema"], node["alias"]
-
-
-def _is_same(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, *, schema: str, table: str
-) -> bool:
-    here = f"candidate.{quoted(schema)}.{quoted(table)}"
-    files = settings.warehouse / "spark" / schema / table
-    columns = connection.execute(f"describe {here}").fetchall()
-    if not any(files.rglob("*.parquet")):
-        return connection.execute(f"select count(*) from {here}").fetchall() == [(0,)]
-    selected = ", ".join(_comparable(name, kind) for name, kind, *_ in columns)
-    there = f"read_parquet({text(files / '**' / '*.parquet')}, hive_partitioning = true)"
-    both = ((here, there), (there, here))
-    return not any(
-        connection.execute(
-            f"select 1 from (select {selected} from {one} except all select {selected} from {other}) limit 1"
-        ).fetchall()
-        for one, other in both
-    )
-
-
-def _comparable(name: str, kind: str) -> str:
-    """A column as the type that it has on DuckDB; a binary number as its first nine digits."""
-    value = f"cast({quoted(name)} as {kind})"
-    return f"printf('%.{_DIGITS - 1}e', {value} + 0.0)" if kind == "DOUBLE" else value
 
 
 if __name__ == "__main__":
