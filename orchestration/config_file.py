@@ -35,6 +35,7 @@ class Kind(StrEnum):
 KEYS: Mapping[str, Kind] = {
     "environment": Kind.TEXT,
     "landing": Kind.TEXT,
+    "lake": Kind.TEXT,
     "s3_endpoint_url": Kind.TEXT,
     "time_zone": Kind.TEXT,
     "user_id_salt": Kind.SECRET,

@@ -132,6 +132,8 @@ class Settings:
     # A folder or a URL instead of the landing folder in home.
     landing_place: str | None = None
     s3_endpoint_url: str | None = None
+    # A URL on S3 where several hosts have one lake, of which the folder in home is a mirror.
+    lake_place: str | None = None
     smtp: SmtpSettings | None = None
     mail_from: str = "agentmart@localhost"
     # Which terms of retention apply; None takes the default profile.
@@ -196,6 +198,7 @@ class Settings:
             kept_publications=_whole_number(environ, "AGENTMART_KEPT_PUBLICATIONS", default=5),
             landing_place=environ.get("AGENTMART_LANDING") or None,
             s3_endpoint_url=environ.get("AGENTMART_S3_ENDPOINT_URL") or None,
+            lake_place=_lake(environ),
             smtp=_smtp(environ, sender=sender),
             mail_from=sender,
             product_profile=environ.get("AGENTMART_PRODUCT_PROFILE") or None,
@@ -340,6 +343,18 @@ def _ducklake(environ: Mapping[str, str], *, home: Path) -> DuckLakeSettings | N
         s3_session_token=environ.get("AWS_SESSION_TOKEN") or None,
         s3_region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or None,
     )
+
+
+def _lake(environ: Mapping[str, str]) -> str | None:
+    place = environ.get("AGENTMART_LAKE")
+    if not place:
+        return None
+    if not re.fullmatch(r"s3://[^/@:]+(/.*)?", place):
+        raise UserError(
+            "AGENTMART_LAKE is not of the form s3://bucket/prefix; keys are taken from the environment"
+            " as the provider's own tools take them, and a folder needs no setting"
+        )
+    return place.rstrip("/")
 
 
 def own_variables() -> Mapping[str, str]:

@@ -29,9 +29,13 @@ def compact(settings: Settings, most_files: int) -> None:
     Example: agentmart compact --most-files 20
     """
     from orchestration.ingest.compaction import compact_lake
-    from orchestration.warehouse.lock import exclusive_lock
+    from orchestration.ingest.shared_lake import lake_maintained
+    from orchestration.warehouse.engines import engine_of
 
-    with exclusive_lock(settings.lock_file, on_wait=lambda line: click.echo(line, err=True)):
+    with (
+        engine_of(settings).lock(settings, on_wait=lambda line: click.echo(line, err=True)),
+        lake_maintained(settings),
+    ):
         report = compact_lake(settings.lake, most_files=most_files)
     click.echo(
         f"{report.files_before:,} lake files before, {report.files_after:,} after;"

@@ -55,6 +55,7 @@ def _shown(settings: Settings) -> dict[str, str]:
     values: dict[str, object] = {
         "environment": settings.environment,
         "landing": settings.default_landing,
+        "lake": settings.lake_place,
         "s3_endpoint_url": settings.s3_endpoint_url,
         "time_zone": settings.time_zone,
         "product_profile": settings.product_profile,

@@ -48,10 +48,11 @@ def erase(
     """
     from orchestration.cli.removals import finish_pending, publish_without, say
     from orchestration.clock import now
+    from orchestration.ingest.shared_lake import take_over_lake
     from orchestration.ingest.tombstones import TENANT, USER
     from orchestration.retention.erasure import Subject, plan_erasure
     from orchestration.retention.removal import mend
-    from orchestration.warehouse.lock import exclusive_lock
+    from orchestration.warehouse.engines import engine_of
 
     if (tenant_id is None) == (user_id is None):
         raise UserError("name who is to be erased: either --tenant ID or --user ID")
@@ -62,13 +63,15 @@ def erase(
     )
     place = landing or settings.default_landing
     if not is_applied:
+        take_over_lake(settings, is_alone=False)
         plan = plan_erasure(settings, subject, landing=place, as_of=now(), is_applied=False)
         for line in _lines(settings, plan):
             click.echo(line)
         click.echo("Nothing is changed without --apply.")
         return
     finish_pending(settings, command="agentmart erase")
-    with exclusive_lock(settings.lock_file, on_wait=say):
+    with engine_of(settings).lock(settings, on_wait=say):
+        take_over_lake(settings, is_alone=True)
         plan = plan_erasure(settings, subject, landing=place, as_of=now(), is_applied=True)
         mend(settings)
     for line in _rows(plan):

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "orchestration.cli.run",
         "Run the whole pipeline once: ingest, build, audit, publish, report.",
     ),
+    "load": ("orchestration.cli.load", "Load new extracts into the lake and nothing else."),
     "sources": (
         "orchestration.cli.sources",
         "Say what the declared sources would give, loading nothing.",
@@ -66,7 +67,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 }
 
 # These hash user ids, now or in what they start.
-_HASHING = ("run", "quarantine", "retention", "erase", "ui")
+_HASHING = ("run", "load", "quarantine", "retention", "erase", "ui")
 # These touch no state folder.
 _HOMELESS = ("generate", "metrics", "docs", "config", "restore")
 

@@ -93,10 +93,10 @@ def rollback(settings: Settings, publication_id: int | None) -> None:
 
     Example: agentmart publications rollback 12
     """
-    from orchestration.warehouse.lock import exclusive_lock
+    from orchestration.warehouse.engines import engine_of
     from orchestration.warehouse.publications import roll_back
 
-    with exclusive_lock(settings.lock_file, on_wait=lambda said: click.echo(said, err=True)):
+    with engine_of(settings).lock(settings, on_wait=lambda said: click.echo(said, err=True)):
         now = roll_back(settings, publication_id)
     click.echo(
         f"readers see publication {now.publication_id}, as of {now.as_of:%Y-%m-%d %H:%M} UTC;"

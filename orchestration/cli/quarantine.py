@@ -161,7 +161,9 @@ def _select(
 ) -> tuple[list[LedgerEntry], Selection]:
     from orchestration.ingest.ledger import read_entries
     from orchestration.ingest.quarantine import Selection, check_selection
+    from orchestration.ingest.shared_lake import take_over_lake
 
+    take_over_lake(settings, is_alone=False)
     entries = read_entries(settings.lake)
     selection = Selection(**selected)
     check_selection(selection, entries=entries)

@@ -29,13 +29,13 @@ def publish_without(settings: Settings, *, command: str) -> None:
     """
     from orchestration.retention.removal import conclude, places_left, read_log, read_pending
     from orchestration.state.store import StateStore
-    from orchestration.warehouse.lock import exclusive_lock
+    from orchestration.warehouse.engines import engine_of
 
     removal = read_pending(settings)
     assert removal is not None
     last = StateStore(settings.state_file).last_publication()
     if last is None:
-        with exclusive_lock(settings.lock_file, on_wait=say):
+        with engine_of(settings).lock(settings, on_wait=say):
             conclude(settings)
     else:
         outcome = _publish(settings, as_of=last.as_of, command=command)
@@ -100,11 +100,11 @@ def _unnamed_command() -> Iterator[None]:
 def finish_pending(settings: Settings, *, command: str) -> None:
     """End a removal that was interrupted before another one begins."""
     from orchestration.retention.removal import has_pending, mend
-    from orchestration.warehouse.lock import exclusive_lock
+    from orchestration.warehouse.engines import engine_of
 
     if has_pending(settings):
         say("An interrupted removal is ended first.")
-        with exclusive_lock(settings.lock_file, on_wait=say):
+        with engine_of(settings).lock(settings, on_wait=say):
             mend(settings)
         publish_without(settings, command=command)
 

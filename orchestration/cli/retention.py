@@ -35,12 +35,13 @@ def retention(settings: Settings, is_applied: bool, as_of_text: str | None) -> N
     """
     from orchestration.cli.removals import finish_pending, publish_without, say
     from orchestration.clock import now
+    from orchestration.ingest.shared_lake import take_over_lake
     from orchestration.reporting.periods import parse_as_of
     from orchestration.retention.expiry import plan_expiry, remove_expired
     from orchestration.retention.policy import read_policy
     from orchestration.retention.removal import has_pending
     from orchestration.state.store import StateStore
-    from orchestration.warehouse.lock import exclusive_lock
+    from orchestration.warehouse.engines import engine_of
 
     policy = read_policy(settings.product_profile)
     as_of = parse_as_of(as_of_text, time_zone=settings.time_zone) if as_of_text else now()
@@ -50,9 +51,11 @@ def retention(settings: Settings, is_applied: bool, as_of_text: str | None) -> N
         StateStore(settings.state_file).last_publication() if settings.state_file.exists() else None
     )
     if is_applied:
-        with exclusive_lock(settings.lock_file, on_wait=say):
+        with engine_of(settings).lock(settings, on_wait=say):
+            take_over_lake(settings, is_alone=True)
             plan = remove_expired(settings, publication=publication, as_of=as_of)
     else:
+        take_over_lake(settings, is_alone=False)
         plan = plan_expiry(settings, policy, publication=publication, as_of=as_of, is_applied=False)
     for line in _table(plan.tenants):
         click.echo(line)

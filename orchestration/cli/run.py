@@ -218,11 +218,22 @@ class _Pipeline:
         store = StateStore(self._settings.state_file)
         our_run = store.start_run(run_key=self.run_key, command="agentmart run", as_of=self._as_of)
         current = CurrentRun(settings=self._settings, store=store, run=our_run)
+        self._take_over(current)
         if self._finds_nothing(current):
             self._send_what_is_due(current)
         else:
             self._execute_jobs(current)
         return store.run(our_run.run_id)
+
+    def _take_over(self, current: CurrentRun) -> None:
+        """What other hosts have loaded is part of what there is to do."""
+        from orchestration.ingest.shared_lake import take_over_lake
+
+        try:
+            take_over_lake(self._settings, is_alone=False)
+        except AgentmartError as error:
+            current.store.fail_run(current.run.run_id, failure=str(error))
+            raise
 
     def _finds_nothing(self, current: CurrentRun) -> bool:
         from orchestration.ingest.load import finds_anything

@@ -10,14 +10,15 @@ from orchestration.defs.deployment import Deployment
 from orchestration.defs.schedules import ZONE
 from orchestration.defs.transformation import WAREHOUSE_POOL
 from orchestration.ingest.compaction import MOST_FILES, compact_lake
-from orchestration.warehouse.lock import exclusive_lock
+from orchestration.ingest.shared_lake import lake_maintained
+from orchestration.warehouse.engines import engine_of
 
 
 @dg.op(name="compacted_lake", pool=WAREHOUSE_POOL)
 def compacted_lake(context: dg.OpExecutionContext, deployment: Deployment) -> None:
     """Merge the small lake files of each stream and event date."""
     settings = deployment.settings()
-    with exclusive_lock(settings.lock_file, on_wait=context.log.info):
+    with engine_of(settings).lock(settings, on_wait=context.log.info), lake_maintained(settings):
         report = compact_lake(settings.lake, most_files=MOST_FILES)
     context.add_output_metadata(report.counts())
 

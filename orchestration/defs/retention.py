@@ -12,8 +12,9 @@ import dagster as dg
 from orchestration.defs.deployment import Deployment
 from orchestration.defs.ingestion import OWNERS
 from orchestration.defs.transformation import WAREHOUSE_POOL
+from orchestration.ingest.shared_lake import take_over_lake
 from orchestration.retention.expiry import remove_expired
-from orchestration.warehouse.lock import exclusive_lock
+from orchestration.warehouse.engines import engine_of
 
 
 def _spec(name: str, description: str) -> dg.AssetSpec:
@@ -39,9 +40,11 @@ def expired_detail(
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Remove the detail that is older than its tenant's terms keep, its sums frozen first."""
     current = deployment.current_run(context.run_id)
-    with exclusive_lock(current.settings.lock_file, on_wait=context.log.info):
+    settings = current.settings
+    with engine_of(settings).lock(settings, on_wait=context.log.info):
+        take_over_lake(settings, is_alone=True)
         plan = remove_expired(
-            current.settings,
+            settings,
             publication=current.store.last_publication(),
             as_of=current.run.as_of,
         )

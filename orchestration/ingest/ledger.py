@@ -66,6 +66,8 @@ class LedgerEntry:
     replay_number: int = 0
     # Of the adapter's text and the source's defaults, to notice an edit without a new version.
     mapping_fingerprint: str | None = None
+    # Which tombstones the load knew, where other hosts may add to them meanwhile.
+    tombstones_sha256: str | None = None
 
     @property
     def rows_landed(self) -> int:
@@ -74,6 +76,14 @@ class LedgerEntry:
     @property
     def rows_quarantined(self) -> int:
         return sum(stream.rows_quarantined for stream in self.streams.values())
+
+    @property
+    def files(self) -> frozenset[str]:
+        """Every file that it names, by its path below the lake."""
+        kept = {self.quarantine_file} if self.quarantine_file else set()
+        for stream in self.streams.values():
+            kept.update((*stream.files, *stream.future_files))
+        return frozenset(kept)
 
     @property
     def file_name(self) -> str:
@@ -120,11 +130,7 @@ def write_entry(lake: Path, entry: LedgerEntry, *, staging: Path) -> bool:
     target = folder / entry.file_name
     staging.mkdir(parents=True, exist_ok=True)
     temporary = staging / f"{uuid.uuid4().hex}.json"
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(_to_json(entry), file, indent=1, sort_keys=True)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
+    write_json(entry, temporary)
     try:
         os.link(temporary, target)
     except FileExistsError:
@@ -139,11 +145,7 @@ def replace_entry(lake: Path, entry: LedgerEntry) -> None:
     """Say of a load what is left of it; for removals alone, which let no load be at work meanwhile."""
     target = lake / "ledger" / entry.source_name / entry.file_name
     unfinished = target.with_name(f".{target.name}.unfinished")
-    with unfinished.open("w", encoding="utf-8") as file:
-        json.dump(_to_json(entry), file, indent=1, sort_keys=True)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
+    write_json(entry, unfinished)
     unfinished.replace(target)
     sync_folder(target.parent)
 
@@ -195,8 +197,19 @@ def _content_key(entry: LedgerEntry) -> tuple[str, str, str]:
     return (entry.source_name, entry.adapter, entry.content_sha256)
 
 
+def write_json(entry: LedgerEntry, path: Path) -> None:
+    """Write what an entry of the ledger holds, durably."""
+    with path.open("w", encoding="utf-8") as file:
+        json.dump(_to_json(entry), file, indent=1, sort_keys=True)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _to_json(entry: LedgerEntry) -> dict[str, Any]:
     content = {key: _value(value) for key, value in vars(entry).items() if key != "streams"}
+    if entry.tombstones_sha256 is None:
+        del content["tombstones_sha256"]
     content["streams"] = {
         name: {key: _value(value) for key, value in vars(stream).items()}
         for name, stream in entry.streams.items()

@@ -125,7 +125,7 @@ def read_records(lake: Path) -> list[MergeRecord]:
     Raises:
         RunFailure: one cannot be read.
     """
-    return [_read(path) for path in sorted((lake / _FOLDER).glob("*/*/*.json"))]
+    return [read_record(path) for path in sorted((lake / _FOLDER).glob("*/*/*.json"))]
 
 
 def write_record(lake: Path, record: MergeRecord, *, staging: Path) -> None:
@@ -142,7 +142,12 @@ def write_record(lake: Path, record: MergeRecord, *, staging: Path) -> None:
     sync_folder(target.parent)
 
 
-def _read(path: Path) -> MergeRecord:
+def read_record(path: Path) -> MergeRecord:
+    """One record.
+
+    Raises:
+        RunFailure: it cannot be read.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return MergeRecord(**{**content, "originals": tuple(content["originals"])})

@@ -27,17 +27,9 @@ from orchestration.ingest.adapter import Adapter
 from orchestration.ingest.edited_mappings import describe_edits, mapping_fingerprint
 from orchestration.ingest.files import Candidate, UnreachableFile, UnusableFile
 from orchestration.ingest.lake import staging_folder, write_empty_files
-from orchestration.ingest.ledger import (
-    LedgerEntry,
-    StreamEntry,
-    entry_path,
-    load_identity,
-    read_entries,
-    read_entry,
-    rewritten_path,
-    write_entry,
-)
+from orchestration.ingest.ledger import LedgerEntry, StreamEntry, load_identity, read_entries
 from orchestration.ingest.listing import loading
+from orchestration.ingest.load_place import LoadPlace
 from orchestration.ingest.object_memory import ObjectMemory
 from orchestration.ingest.object_storage import (
     ObjectStorage,
@@ -48,7 +40,6 @@ from orchestration.ingest.object_storage import (
 from orchestration.ingest.pieces import PieceResult, PieceTask, run_piece
 from orchestration.ingest.progress import FileCount, LoadProgress, ProgressCount
 from orchestration.ingest.publishing import keep_refused_rows, land_rows
-from orchestration.ingest.repeats import note_repeat
 from orchestration.ingest.replay import has_due_rows, replay_due_rows
 from orchestration.ingest.small_files import is_small, run_small_file, run_small_files
 from orchestration.ingest.sources import read_sources
@@ -216,10 +207,11 @@ def load_landing(
             staging_folder(settings.lake) as staging,
             worker_pool(settings=settings, scratch=staging, as_of=clock) as pool,
         ):
+            place = LoadPlace.of(settings)
             with pool.worker() as worker:
                 write_empty_files(settings.lake, staging=staging, connection=worker.connection)
                 for entry in replay_due_rows(
-                    lake=settings.lake, as_of=clock, staging=staging, worker=worker
+                    place=place, as_of=clock, staging=staging, worker=worker
                 ):
                     record(_replayed(entry))
             with (
@@ -230,6 +222,7 @@ def load_landing(
                     settings=settings,
                     clock=clock,
                     staging=staging,
+                    place=place,
                     pool=pool,
                     piece_threads=piece_threads,
                     objects=_Objects(storage=storage, state_file=settings.state_file),
@@ -238,7 +231,7 @@ def load_landing(
                 )
                 new_files = []
                 for outcome_or_file in _new_files(
-                    candidates, lake=settings.lake, objects=run.objects, threads=file_threads
+                    candidates, place=place, objects=run.objects, threads=file_threads
                 ):
                     if isinstance(outcome_or_file, FileOutcome):
                         record(outcome_or_file)
@@ -259,8 +252,7 @@ def load_landing(
                     run.objects.keep_memory()
             for outcome in outcomes:
                 if outcome.status == REPEATED and outcome.load_id is not None:
-                    note_repeat(
-                        settings.lake,
+                    place.note_repeat(
                         source_name=outcome.source_name,
                         load_id=outcome.load_id,
                         path=outcome.path,
@@ -297,7 +289,7 @@ def finds_anything(*, settings: Settings, landing: Path | str, as_of: datetime) 
     with ThreadPoolExecutor(max_workers=settings.threads) as threads:
         found = _new_files(
             landing_files.find_files(landing, sources=sources, storage=storage),
-            lake=settings.lake,
+            place=LoadPlace(lake=settings.lake),
             objects=_Objects(storage=storage, state_file=settings.state_file),
             threads=threads,
         )
@@ -370,7 +362,7 @@ class _ReadFile:
 def _new_files(
     candidates: Sequence[Candidate],
     *,
-    lake: Path,
+    place: LoadPlace,
     objects: _Objects,
     threads: ThreadPoolExecutor,
 ) -> Iterator[_NewFile | FileOutcome]:
@@ -387,7 +379,7 @@ def _new_files(
             yield _NewFile(candidate=candidate, adapter=adapter)
             continue
         file = _identified(candidate, adapter=adapter, content_sha256=content_sha256)
-        if file.load_id in seen or _is_loaded(file, lake=lake):
+        if file.load_id in seen or _is_loaded(file, place=place):
             yield _repeated(file)
         elif candidate.stored is not None:
             # Its content is known and not loaded: it has to be fetched again.
@@ -454,9 +446,8 @@ def _identified(candidate: Candidate, *, adapter: Adapter, content_sha256: str) 
     )
 
 
-def _is_loaded(file: _NewFile, *, lake: Path) -> bool:
-    place = {"source_name": file.candidate.source_name, "load_id": file.load_id}
-    return entry_path(lake, **place).is_file() or rewritten_path(lake, **place).is_file()
+def _is_loaded(file: _NewFile, *, place: LoadPlace) -> bool:
+    return place.is_loaded(source_name=file.candidate.source_name, load_id=file.load_id)
 
 
 def _repeated(file: _NewFile) -> FileOutcome:
@@ -533,6 +524,7 @@ class _Run:
     settings: Settings
     clock: datetime
     staging: Path
+    place: LoadPlace
     pool: WorkerPool
     piece_threads: ThreadPoolExecutor
     objects: _Objects
@@ -619,7 +611,7 @@ class _Run:
                 content_sha256=content_sha256,
             )
             is_first = self.objects.claim(fetched.load_id)
-            if not is_first or _is_loaded(fetched, lake=self.settings.lake):
+            if not is_first or _is_loaded(fetched, place=self.place):
                 outcome = _repeated(fetched)
             else:
                 outcome = self._load_file(fetched, part)
@@ -713,12 +705,13 @@ class _Run:
                     worker=worker,
                 )
             quarantine = [path for result in results for path in result.quarantine_files]
-        streams = land_rows(lake=self.settings.lake, load_id=file.load_id, results=results)
+        root = self.place.root(self.staging / file.load_id / "lake")
+        streams = land_rows(lake=root, load_id=file.load_id, results=results)
         quarantine_file = None
         if quarantine:
             with self.pool.worker() as worker:
                 quarantine_file = keep_refused_rows(
-                    lake=self.settings.lake,
+                    lake=root,
                     load_id=file.load_id,
                     staged=quarantine,
                     worker=worker,
@@ -743,9 +736,7 @@ class _Run:
                 mapping_fingerprint(file.candidate.source) if file.candidate.source else None
             ),
         )
-        is_first = write_entry(self.settings.lake, entry, staging=self.staging)
-        if not is_first:
-            self._remove_unlisted(entry)
+        is_first = self.place.put(entry, root=root, staging=self.staging)
         return FileOutcome(
             path=entry.path,
             source_name=entry.source_name,
@@ -755,14 +746,6 @@ class _Run:
             rows_ignored=entry.rows_ignored if is_first else 0,
             streams=entry.streams if is_first else {},
         )
-
-    def _remove_unlisted(self, entry: LedgerEntry) -> None:
-        """Take back the files of a load that another loader was first with."""
-        first = read_entry(
-            entry_path(self.settings.lake, source_name=entry.source_name, load_id=entry.load_id)
-        )
-        for path in _files_of(entry) - _files_of(first):
-            (self.settings.lake / path).unlink(missing_ok=True)
 
     def _check_stream(self, file: _NewFile, quarantine: Sequence[Path]) -> None:
         with self.pool.worker() as worker:
@@ -775,12 +758,6 @@ class _Run:
         )
         if problem is not None:
             raise UnusableFile(problem)
-
-
-def _files_of(entry: LedgerEntry) -> set[str]:
-    files = {path for stream in entry.streams.values() for path in stream.files}
-    files |= {path for stream in entry.streams.values() for path in stream.future_files}
-    return files | ({entry.quarantine_file} if entry.quarantine_file else set())
 
 
 def _first_line(error: Exception) -> str:

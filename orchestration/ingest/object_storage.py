@@ -1,7 +1,8 @@
-"""Objects on S3, Google Cloud Storage and Azure: listing them, and fetching one to a local file.
+"""Objects on S3, Google Cloud Storage and Azure: listing them, fetching one, and on S3 putting one.
 
 Belongs here: URLs, what the libraries of the providers need and raise. Does not belong here: which
-objects are extracts (files.py), remembering what was read of them (object_memory.py).
+objects are extracts (files.py), remembering what was read of them (object_memory.py), which objects make
+a lake (shared_lake.py).
 
 The libraries come with the extra ``object-storage`` and are imported when a URL is first used: they
 take half a second, and most deployments read folders. Credentials are found by each provider's own
@@ -13,7 +14,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import importlib
+import time
+import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -40,6 +44,8 @@ _ALIASES = {"s3a": "s3", "gcs": "gs", "abfs": "az", "abfss": "az"}
 
 # An object is fetched in parts of this size; a smaller one at once.
 _PART_BYTES = 8_000_000
+# S3 answers so while another conditional put of the same key is under way.
+_CONFLICT_TRIES, _CONFLICT_SECONDS = 10, 0.2
 
 _CREDENTIAL_ERRORS = {
     "NoCredentialsError",
@@ -84,6 +90,10 @@ class StorageProblem(Exception):
     """An object or a bucket that cannot be read; the text says why and what to do."""
 
 
+class _Busy(StorageProblem):
+    """Somebody puts the same object at this moment."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StoredObject:
     """An object as it was listed. ``version`` changes when its bytes do; None: nobody can tell."""
@@ -123,7 +133,7 @@ def check_url(url: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectStorage:
-    """Reads objects wherever their URLs say.
+    """Reads objects wherever their URLs say, and writes those of S3.
 
     Args:
         s3_endpoint_url: of an S3-compatible store; None is Amazon's.
@@ -193,6 +203,99 @@ class ObjectStorage:
                 "next run if it was just written"
             )
         return digest.hexdigest()
+
+    def create(self, source: Path, url: str) -> str | None:
+        """Put a file where no object is; its version, or None if there is one: of several, one is first.
+
+        Raises:
+            StorageProblem: it cannot be put.
+            OSError: the local file cannot be read.
+        """
+        # A put whose answer was lost is sent again and finds what it has made itself.
+        writer = uuid.uuid4().hex
+        files = self._filesystem(url)
+        path = _path_of(files, url)
+        for attempt in range(_CONFLICT_TRIES):
+            try:
+                with self._naming(url):
+                    files.put_file(str(source), path, mode="create", Metadata={"writer": writer})
+                break
+            except FileExistsError:
+                with self._naming(url):
+                    if files.metadata(path, refresh=True).get("writer") != writer:
+                        return None
+                break
+            except _Busy:
+                if attempt == _CONFLICT_TRIES - 1:
+                    raise
+                time.sleep(_CONFLICT_SECONDS)
+        return self.version(url)
+
+    def replace(self, source: Path, url: str) -> str | None:
+        """Put a file in the place of whatever object is there; its version.
+
+        Raises:
+            StorageProblem: it cannot be put.
+            OSError: the local file cannot be read.
+        """
+        files = self._filesystem(url)
+        with self._naming(url):
+            files.put_file(str(source), _path_of(files, url))
+        return self.version(url)
+
+    def version(self, url: str) -> str | None:
+        """The version of an object; None if there is none.
+
+        Raises:
+            StorageProblem: nobody can tell.
+        """
+        files = self._filesystem(url)
+        try:
+            with self._naming(url):
+                return _version(files.info(_path_of(files, url), refresh=True))
+        except FileNotFoundError:
+            return None
+
+    def read(self, url: str) -> bytes | None:
+        """What a small object holds; None if there is none.
+
+        Raises:
+            StorageProblem: it cannot be read.
+        """
+        files = self._filesystem(url)
+        try:
+            with self._naming(url):
+                return bytes(files.cat_file(_path_of(files, url)))
+        except FileNotFoundError:
+            return None
+
+    def delete(self, url: str) -> None:
+        """Remove an object; one that is gone already does no harm.
+
+        Raises:
+            StorageProblem: it cannot be removed.
+        """
+        files = self._filesystem(url)
+        with suppress(FileNotFoundError), self._naming(url):
+            files.rm_file(_path_of(files, url))
+
+    @contextmanager
+    def _naming(self, url: str) -> Iterator[None]:
+        """Turn what the provider's library raises into a problem with a reason."""
+        scheme, place, _ = _parts(url)
+        try:
+            yield
+        except (FileNotFoundError, FileExistsError) as error:
+            if _code(error.__cause__) == "NoSuchBucket":
+                raise StorageProblem(
+                    f"{place} is not there; correct the name, or make it"
+                ) from error
+            raise
+        except _errors(scheme) as error:
+            if _code(error.__cause__) == "ConditionalRequestConflict":
+                raise _Busy(f"{url} is being written by others; run again") from error
+            reason = _reason(error, place=place)
+            raise StorageProblem(reason.replace("list and read", "list, read and write")) from error
 
     def _parts_of(self, stored: StoredObject) -> Iterator[bytes]:
         files = self._filesystem(stored.url)
@@ -301,7 +404,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _code(error: BaseException) -> str:
+def _code(error: BaseException | None) -> str:
     """The provider's code of an error: a name with S3, a number with the others."""
     response = getattr(error, "response", None)
     if isinstance(response, dict):

@@ -25,12 +25,17 @@ def note_repeat(lake: Path, *, source_name: str, load_id: str, path: str) -> Non
     # Without an entry nothing of it counts: what it held was erased, or it could not be loaded.
     if not entry_file.is_file() or read_entry(entry_file).path == path:
         return
-    name = hashlib.sha256(path.encode()).hexdigest()[:32]
-    note = lake / _FOLDER / source_name / load_id / name
+    note = note_path(lake, source_name=source_name, load_id=load_id, path=path)
     note.parent.mkdir(parents=True, exist_ok=True)
     # A note that is there stays as it is: a run with nothing new changes no file.
     with suppress(FileExistsError):
         note.touch(exist_ok=False)
+
+
+def note_path(lake: Path, *, source_name: str, load_id: str, path: str) -> Path:
+    """The note of a file that came again."""
+    name = hashlib.sha256(path.encode()).hexdigest()[:32]
+    return lake / _FOLDER / source_name / load_id / name
 
 
 def count_repeats(lake: Path) -> Counter[str]:

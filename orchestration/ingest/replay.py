@@ -20,7 +20,8 @@ from pathlib import Path
 from orchestration.contracts.streams import STREAMS
 from orchestration.ingest import sql
 from orchestration.ingest.lake import keep_file
-from orchestration.ingest.ledger import LedgerEntry, StreamEntry, read_entries, write_entry
+from orchestration.ingest.ledger import LedgerEntry, StreamEntry, read_entries
+from orchestration.ingest.load_place import LoadPlace
 from orchestration.ingest.pieces import stage_rows
 from orchestration.ingest.publishing import move_rows
 from orchestration.ingest.quarantine import Holding, holdings
@@ -59,18 +60,18 @@ def _is_due(held: Holding, *, as_of: datetime) -> bool:
 
 
 def replay_due_rows(
-    *, lake: Path, as_of: datetime, staging: Path, worker: Worker
+    *, place: LoadPlace, as_of: datetime, staging: Path, worker: Worker
 ) -> Iterator[LedgerEntry]:
     """Land every row whose time has come; the entries of the loads this makes.
 
     Such a row broke no other rule, so its typed form was kept beside the quarantine.
     """
-    for held in holdings(read_entries(lake)):
+    for held in holdings(read_entries(place.lake)):
         if _is_due(held, as_of=as_of):
             entry = record_move(
                 held,
-                _due_move(held, lake=lake, as_of=as_of),
-                lake=lake,
+                _due_move(held, lake=place.lake, as_of=as_of),
+                place=place,
                 as_of=as_of,
                 staging=staging,
                 worker=worker,
@@ -108,9 +109,10 @@ def lake_paths(lake: Path, files: Iterable[str]) -> str:
 
 
 def record_move(
-    held: Holding, move: Move, *, lake: Path, as_of: datetime, staging: Path, worker: Worker
+    held: Holding, move: Move, *, place: LoadPlace, as_of: datetime, staging: Path, worker: Worker
 ) -> LedgerEntry | None:
     """Write what a replay moves; its entry, or None if nothing moves or another loader was first."""
+    lake = place.lake
     connection = worker.connection
     connection.execute("create schema if not exists replay")
     connection.execute(f"create or replace table replay.refused as {move.refused}")
@@ -132,6 +134,7 @@ def record_move(
     load_id = hashlib.sha256(identity.encode()).hexdigest()[:32]
     folder = staging / load_id
     folder.mkdir(parents=True, exist_ok=True)
+    root = place.root(folder / "lake")
     streams = {}
     for name in sorted({*move.streams, *changes}):
         by_reason = changes.get(name, {})
@@ -142,7 +145,7 @@ def record_move(
         )
         if name in move.streams:
             streams[name] = _write_stream(
-                name, empty, load_id=load_id, lake=lake, folder=folder, worker=worker
+                name, empty, load_id=load_id, root=root, folder=folder, worker=worker
             )
         else:
             streams[name] = empty
@@ -157,12 +160,12 @@ def record_move(
         + sum(one.rows_landed + one.rows_quarantined for one in streams.values()),
         loaded_at=as_of,
         streams=streams,
-        quarantine_file=_write_refused(load_id=load_id, lake=lake, folder=folder, worker=worker),
+        quarantine_file=_write_refused(load_id=load_id, root=root, folder=folder, worker=worker),
         retry_at=_earliest_retry(move, worker=worker),
         replay_of=held.entry.load_id,
         replay_number=number,
     )
-    return entry if write_entry(lake, entry, staging=staging) else None
+    return entry if place.put(entry, root=root, staging=staging) else None
 
 
 def _drop_withheld(move: Move, *, lake: Path, worker: Worker) -> None:
@@ -247,7 +250,7 @@ def _digest(move: Move, *, worker: Worker) -> str:
 
 
 def _write_stream(
-    name: str, entry: StreamEntry, *, load_id: str, lake: Path, folder: Path, worker: Worker
+    name: str, entry: StreamEntry, *, load_id: str, root: Path, folder: Path, worker: Worker
 ) -> StreamEntry:
     """The entry with the rows that land and those that wait on."""
     connection = worker.connection
@@ -255,7 +258,7 @@ def _write_stream(
     if _count(_waiting(name), worker=worker):
         staged = folder / f"future-{name}.parquet"
         connection.execute(f"copy {_waiting(name)} to {sql.text(str(staged))} (format parquet)")
-        future_file = keep_file(staged, lake=lake, folder=f"future/{name}", load_id=load_id)
+        future_file = keep_file(staged, lake=root, folder=f"future/{name}", load_id=load_id)
         entry = replace(entry, future_files=(future_file,))
     time_column = sql.name(stream.time_field)
     ((count, first, last, first_date, last_date),) = connection.execute(
@@ -283,11 +286,11 @@ def _write_stream(
         min_event_at=first.replace(tzinfo=UTC),
         max_event_at=last.replace(tzinfo=UTC),
         event_dates=tuple(sorted({file.event_date for file in staged_rows})),
-        files=move_rows(staged_rows, lake=lake, stream=name, load_id=load_id),
+        files=move_rows(staged_rows, lake=root, stream=name, load_id=load_id),
     )
 
 
-def _write_refused(*, load_id: str, lake: Path, folder: Path, worker: Worker) -> str | None:
+def _write_refused(*, load_id: str, root: Path, folder: Path, worker: Worker) -> str | None:
     if not _count("replay.refused", worker=worker):
         return None
     staged = folder / "quarantine.parquet"
@@ -295,7 +298,7 @@ def _write_refused(*, load_id: str, lake: Path, folder: Path, worker: Worker) ->
         "copy (from replay.refused order by row_number, stream_name, rule) "
         f"to {sql.text(str(staged))} (format parquet)"
     )
-    return keep_file(staged, lake=lake, folder="quarantine", load_id=load_id)
+    return keep_file(staged, lake=root, folder="quarantine", load_id=load_id)
 
 
 def _earliest_retry(move: Move, *, worker: Worker) -> datetime | None:

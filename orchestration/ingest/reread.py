@@ -26,6 +26,7 @@ from orchestration.ingest.files import Candidate, UnusableFile
 from orchestration.ingest.lake import staging_folder
 from orchestration.ingest.ledger import LedgerEntry, StreamEntry, read_entries
 from orchestration.ingest.listing import lake_files, loading, reading
+from orchestration.ingest.load_place import LoadPlace
 from orchestration.ingest.pieces import PieceResult, PieceTask, run_piece
 from orchestration.ingest.quarantine import Holding, Selection, check_selection, holdings
 from orchestration.ingest.reader import Unit
@@ -94,6 +95,7 @@ def replay_refused_rows(
             sources=sources,
             staging=staging,
             worker=worker,
+            place=LoadPlace.of(settings),
         )
         for held in holdings(entries):
             outcome = replay.run(held)
@@ -115,6 +117,7 @@ class _Replay:
     sources: Sequence[Source]
     staging: Path
     worker: Worker
+    place: LoadPlace
     _found: list[Candidate] = field(default_factory=list)
 
     def run(self, held: Holding) -> FileReplay | None:
@@ -182,7 +185,7 @@ class _Replay:
         entry = record_move(
             held,
             move,
-            lake=self.settings.lake,
+            place=self.place,
             as_of=self.clock,
             staging=self.staging,
             worker=self.worker,

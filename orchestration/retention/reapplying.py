@@ -1,4 +1,5 @@
-"""Erasing again who was erased, in a state folder that an older backup brought back.
+"""Erasing again who was erased: in a state folder that an older backup brought back, and where another host
+loaded rows without knowing.
 
 Belongs here: finding out of the rows whom tombstones stand for. Does not belong here: taking them out
 (removal.py).
@@ -7,6 +8,8 @@ Belongs here: finding out of the rows whom tombstones stand for. Does not belong
 from __future__ import annotations
 
 import uuid
+from collections import Counter
+from dataclasses import replace
 from datetime import datetime
 
 import duckdb
@@ -14,10 +17,20 @@ import duckdb
 from orchestration.contracts.streams import STREAMS
 from orchestration.ingest import sql
 from orchestration.ingest.lake import staging_folder
+from orchestration.ingest.shared_lake import note_searched, unsearched
 from orchestration.ingest.tombstones import TENANT, USER, namings
 from orchestration.retention.doomed import find_erased, lake_connection, raw_rows, rows_found
 from orchestration.retention.erasure import names_of_tenant, written_ways
-from orchestration.retention.removal import ERASURE, Removal, begin, conclude, mend
+from orchestration.retention.removal import (
+    ERASURE,
+    EXPIRY,
+    Removal,
+    begin,
+    conclude,
+    has_pending,
+    mend,
+    read_pending,
+)
 from orchestration.settings import Settings
 
 
@@ -26,15 +39,44 @@ def erase_again(settings: Settings, *, as_of: datetime) -> int:
 
     The caller holds the warehouse's lock, and nothing is published from the folder.
     """
-    lake = settings.lake
+    removal = _begin_again(settings, as_of=as_of)
+    if removal is None:
+        return 0
+    mend(settings)
+    conclude(settings)
+    return sum(removal.rows.values())
+
+
+def apply_removals_of_others(settings: Settings, *, as_of: datetime) -> None:
+    """Forget here what another host has taken out of the lake, and take whoever has a tombstone out of what
+    was loaded without knowing of it.
+
+    The caller holds the warehouse's lock and is about to publish. The whole lake is looked through, once.
+    """
+    found = unsearched(settings)
+    if found is not None:
+        is_own = has_pending(settings)
+        kind = ERASURE if found.is_erasure else EXPIRY
+        is_forced = found.is_of_others and not is_own
+        if _begin_again(settings, as_of=as_of, kind=kind, is_forced=is_forced) is not None:
+            mend(settings)
+        note_searched(settings)
+
+
+def _begin_again(
+    settings: Settings, *, as_of: datetime, kind: str = ERASURE, is_forced: bool = False
+) -> Removal | None:
+    """Write down the removal of whoever has a tombstone, with one that is pending; None if nobody is found
+    and it is not ``is_forced``."""
+    lake, pending = settings.lake, read_pending(settings)
     with (
         staging_folder(lake) as staging,
         lake_connection(settings, scratch=staging) as connection,
     ):
         find_erased(connection, lake)
         rows = rows_found(connection)
-        if not rows:
-            return 0
+        if not rows and not is_forced:
+            return None
         tenants = _named(connection, settings, kind=TENANT)
         names = {one for _, one in (*tenants, *_named(connection, settings, kind=USER))}
         for source, tenant in tenants:
@@ -44,17 +86,29 @@ def erase_again(settings: Settings, *, as_of: datetime) -> int:
             connection.execute(f"copy {name} to {sql.text(str(path))} (format parquet)")
         removal = Removal(
             removal_id=uuid.uuid4().hex,
-            kind=ERASURE,
+            kind=kind,
             as_of=as_of,
             landing=str(settings.landing),
             words=tuple(sorted({*names, *written_ways(names)})),
             scopes=tuple(tenants),
             rows=rows,
         )
+        if pending is not None:
+            removal = _with(pending, removal)
         begin(settings, removal, files=files)
-    mend(settings)
-    conclude(settings)
-    return sum(rows.values())
+    return removal
+
+
+def _with(pending: Removal, more: Removal) -> Removal:
+    """One removal of both: the first is not concluded before the second is."""
+    return replace(
+        pending,
+        kind=ERASURE,
+        words=tuple(sorted({*pending.words, *more.words})),
+        scopes=tuple(sorted({*pending.scopes, *more.scopes})),
+        rows=dict(Counter(pending.rows) + Counter(more.rows)),
+        is_mended=False,
+    )
 
 
 def _named(

@@ -28,6 +28,7 @@ from orchestration.ingest import sql
 from orchestration.ingest.lake import move_into_place, staging_folder
 from orchestration.ingest.ledger import read_all_entries, sync_folder
 from orchestration.ingest.listing import nobody_loading
+from orchestration.ingest.shared_lake import lake_maintained
 from orchestration.ingest.tombstones import erased_file, frozen_file, kept_file, ranges_file
 from orchestration.ingest.worker import worker_pool
 from orchestration.retention.doomed import lake_connection
@@ -135,8 +136,9 @@ def begin(settings: Settings, removal: Removal, *, files: Mapping[str, Path]) ->
     ``files`` are what it needs to know beside that: doomed, erased, kept_from, frozen_days, removed_ranges.
     """
     folder = pending_folder(settings)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    if not has_pending(settings):
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     for name, path in files.items():
         move_into_place(path, folder / f"{name}.parquet")
@@ -155,6 +157,7 @@ def mend(settings: Settings) -> Removal | None:
     doomed = folder / "doomed.parquet"
     with (
         nobody_loading(lake),
+        lake_maintained(settings),
         staging_folder(lake) as staging,
         lake_connection(settings, scratch=staging) as connection,
     ):

@@ -88,7 +88,8 @@ def _make_ready(
     as_of: datetime,
     say: Callable[[str], object],
 ) -> Restored:
-    new = replace(settings, home=staged)
+    # Of a shared lake this is a copy of the mirror; the next run brings it up to the store.
+    new = replace(settings, home=staged, lake_place=None)
     backup = unpack(source, staged)
     open_home(new, is_hashing=True, is_made=False, say=say)
     if backup.publication_id is not None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from orchestration.disk_space import out_of_space, says_out_of_space
 from orchestration.errors import RunFailure
 from orchestration.ingest.ledger import read_entries
+from orchestration.ingest.shared_lake import take_over_lake, unsearched
+from orchestration.retention.reapplying import apply_removals_of_others
 from orchestration.retention.removal import conclude, mend, read_pending
 from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.state.store import Audit, Run, StateStore
@@ -92,6 +94,8 @@ def _erased(settings: Settings) -> Sequence[str]:
 
 def _is_unmended(settings: Settings) -> bool:
     removal = read_pending(settings)
+    if unsearched(settings) is not None:
+        return True
     return removal is not None and not removal.is_mended
 
 
@@ -113,12 +117,15 @@ def prepare_build(
 ) -> BuildPlan:
     """Plan this run's build and write the inputs that dbt reads. The caller holds the lock.
 
-    What a removal of data has still to take out of the lake is taken out first.
+    What other hosts have loaded is taken over first, and what a removal of data has still to take out of the
+    lake is taken out.
 
     Raises:
         RunFailure: the build is of ``only_streams`` and there is no publication that it could add to.
     """
+    take_over_lake(current.settings, is_alone=True)
     mend(current.settings)
+    apply_removals_of_others(current.settings, as_of=current.run.as_of)
     plan = plan_of(current, days=days)
     if only_streams is not None and plan.is_full_refresh:
         raise RunFailure(

@@ -14,7 +14,7 @@ import pytest
 from orchestration.contracts.model import Field, Stream
 from orchestration.contracts.streams import STREAMS
 from orchestration.errors import UserError
-from orchestration.ingest import replay
+from orchestration.ingest import load_place
 from orchestration.ingest.ledger import LedgerEntry, read_entries, write_entry
 from orchestration.ingest.load import REPEATED, REPLAYED
 from orchestration.ingest.quarantine import Selection, count_refused, read_refused
@@ -304,7 +304,7 @@ def test_a_replay_that_is_killed_before_its_entry_leaves_nothing_that_counts(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(replay, "write_entry", killed)
+        patch.setattr(load_place, "write_entry", killed)
         with pytest.raises(KeyboardInterrupt):
             replay_now(settings)
     assert (refused(settings), counted(settings, "agent_events")) == before
@@ -323,12 +323,12 @@ def test_of_two_replays_at_the_same_time_one_counts(
 
     def overtaken(lake: Path, entry: LedgerEntry, *, staging: Path) -> bool:
         with monkeypatch.context() as patch:
-            patch.setattr(replay, "write_entry", write_entry)
+            patch.setattr(load_place, "write_entry", write_entry)
             replay_now(settings, as_of=LATER + timedelta(minutes=1))
         return write_entry(lake, entry, staging=staging)
 
     with monkeypatch.context() as patch:
-        patch.setattr(replay, "write_entry", overtaken)
+        patch.setattr(load_place, "write_entry", overtaken)
         (outcome,) = replay_now(settings)
     assert outcome.rows_landed == 0
     assert len(read_entries(settings.lake)) == 2

@@ -1,4 +1,8 @@
-"""An S3 server in a process of its own on loopback: buckets, objects, and the requests it got."""
+"""An S3 server in a process of its own on loopback: buckets, objects, and the requests it got.
+
+A put is one step there as in the real store: while the server looks whether there is an object of that name,
+no other put comes between.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
+from xml.sax.saxutils import unescape
 
 _STARTING_SECONDS = 30
 KEYS = {
@@ -22,6 +27,26 @@ KEYS = {
     "AWS_SECRET_ACCESS_KEY": "testing",
     "AWS_DEFAULT_REGION": "us-east-1",
 }
+_SERVE = """
+import sys, threading
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication, MotoRequestHandler, create_backend_app,
+)
+from werkzeug.serving import run_simple
+
+served, putting = DomainDispatcherApplication(create_backend_app), threading.Lock()
+
+def one_put_at_a_time(environ, start_response):
+    if "unconditional" in sys.argv:
+        environ.pop("HTTP_IF_NONE_MATCH", None)
+    if environ["REQUEST_METHOD"] != "PUT":
+        return served(environ, start_response)
+    with putting:
+        return served(environ, start_response)
+
+run_simple("127.0.0.1", int(sys.argv[1]), one_put_at_a_time, threaded=True,
+           request_handler=MotoRequestHandler)
+"""
 
 
 @dataclass(frozen=True)
@@ -38,17 +63,32 @@ class S3Server:
         self._call("PUT", f"/{bucket}/{quote(key)}", content)
 
     def delete(self, bucket: str, key: str) -> None:
-        self._call("DELETE", f"/{bucket}/{quote(key)}", None)
+        self._call("DELETE", f"/{bucket}/{quote(key)}")
 
     def refuse_unknown_keys(self, *, after: int) -> None:
         """Check keys and rights from now on, but for the first requests."""
         self._call("POST", "/moto-api/reset-auth", str(after).encode())
 
+    def keys(self, bucket: str) -> list[str]:
+        """The keys of all objects of a bucket."""
+        found: list[str] = []
+        after = ""
+        while True:
+            listed = self._call("GET", f"/{bucket}?list-type=2&start-after={quote(after)}").decode()
+            keys = [unescape(key) for key in re.findall(r"<Key>(.*?)</Key>", listed)]
+            found += keys
+            if "<IsTruncated>true" not in listed:
+                return found
+            after = keys[-1]
+
+    def get(self, bucket: str, key: str) -> bytes:
+        return self._call("GET", f"/{bucket}/{quote(key)}")
+
     def fetched(self) -> list[str]:
         """The objects that were read so far, one for each request."""
         return re.findall(r'"GET (/[^/?"]+/[^?" ]+) HTTP', self.log.read_text())
 
-    def _call(self, method: str, path: str, content: bytes | None) -> None:
+    def _call(self, method: str, path: str, content: bytes | None = None) -> bytes:
         headers = {
             # Without a type the content would be taken for a form.
             "Content-Type": "application/octet-stream",
@@ -59,8 +99,8 @@ class S3Server:
         request = urllib.request.Request(
             self.endpoint + path, data=content, headers=headers, method=method
         )
-        with urllib.request.urlopen(request, timeout=10):
-            pass
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return bytes(answer.read())
 
 
 def free_port() -> int:
@@ -70,13 +110,22 @@ def free_port() -> int:
 
 
 @contextmanager
-def s3_server(folder: Path) -> Iterator[S3Server]:
-    """Start the server, and stop it."""
+def s3_server(folder: Path, *, is_conditional: bool = True) -> Iterator[S3Server]:
+    """Start the server, and stop it.
+
+    ``is_conditional``: it leaves an object as it is where a put says so, as not every store does.
+    """
     port = free_port()
     log = folder / "s3.log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            [
+                sys.executable,
+                "-c",
+                _SERVE,
+                str(port),
+                *([] if is_conditional else ["unconditional"]),
+            ],
             env={"PATH": os.environ["PATH"], "HOME": str(folder)},
             stdout=output,
             stderr=output,
