@@ -182,4 +182,5 @@ def _share_parse_cache(settings: Settings) -> None:
     own = settings.dbt_target / cache.name
     if cache.exists() and (not own.exists() or own.stat().st_mtime < cache.stat().st_mtime):
         settings.dbt_target.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(cache, own)
+        # Without its mode: what is written is for its owner alone.
+        shutil.copyfile(cache, own)

@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from orchestration.settings import Settings
 from tests.e2e.conftest import AS_OF, DeploymentUnderTest
 from tests.support.command_line import Finished
 
@@ -51,6 +52,16 @@ def test_rows_read_are_rows_landed_quarantined_or_ignored(
     assert read == landed + quarantined + ignored
     assert landed > 5_000
     assert quarantined > 0
+
+
+def test_nobody_but_the_owner_reads_what_a_whole_run_wrote(deployment: DeploymentUnderTest) -> None:
+    readable = [
+        path.relative_to(deployment.home).as_posix()
+        for folder in Settings(home=deployment.home).written_folders
+        for path in (folder, *folder.rglob("*"))
+        if not path.is_symlink() and path.stat().st_mode & 0o077
+    ]
+    assert readable == []
 
 
 def test_a_second_run_on_the_same_landing_and_time_changes_nothing(
