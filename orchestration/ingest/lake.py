@@ -12,7 +12,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -82,7 +82,8 @@ def _remove_if_abandoned(folder: Path) -> None:
         # Its owner is between making the folder and locking it, or died just there: an empty folder
         # harms nobody.
         return
-    with lock.open("r+") as file:
+    # Its owner, or another load, may be removing it at this moment.
+    with suppress(FileNotFoundError), lock.open("r+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

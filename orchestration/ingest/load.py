@@ -207,7 +207,7 @@ def load_landing(
             staging_folder(settings.lake) as staging,
             worker_pool(settings=settings, scratch=staging, as_of=clock) as pool,
         ):
-            place = LoadPlace.of(settings)
+            place = LoadPlace.of(settings, storage=storage)
             with pool.worker() as worker:
                 write_empty_files(settings.lake, staging=staging, connection=worker.connection)
                 for entry in replay_due_rows(

@@ -16,6 +16,7 @@ from orchestration.ingest.ledger import (
     rewritten_path,
     write_entry,
 )
+from orchestration.ingest.object_storage import ObjectStorage
 from orchestration.ingest.repeats import note_repeat
 from orchestration.ingest.shared_lake import SharedLake
 from orchestration.settings import Settings
@@ -31,14 +32,14 @@ class LoadPlace:
     tombstones_sha256: str | None = None
 
     @classmethod
-    def of(cls, settings: Settings) -> LoadPlace:
+    def of(cls, settings: Settings, *, storage: ObjectStorage | None = None) -> LoadPlace:
         """The place as it is now; the caller lets nobody take rows out of the lake meanwhile.
 
         Raises:
             UserError: the shared lake is another one than before.
             RunFailure: it cannot be reached.
         """
-        shared = SharedLake.of(settings)
+        shared = SharedLake.of(settings, storage=storage)
         if shared is None:
             return cls(lake=settings.lake)
         listed = shared.take_over_for_load()

@@ -64,6 +64,7 @@ for home, dies_before in json.loads(loads):
     if child == 0:
         os.close(let_begin)
         if not dies_before:
+            os.close(has_begun)
             os.read(begin, 1)
         try:
             os.write(say, load(home, dies_before).encode())
@@ -74,6 +75,7 @@ for home, dies_before in json.loads(loads):
     os.close(say)
     answers.append((child, answer))
     dying += bool(dies_before)
+os.close(has_begun)
 for _ in range(dying):
     os.read(begun, 1)
 os.close(let_begin)
