@@ -279,7 +279,7 @@ def test_a_row_that_staging_loses_or_doubles_is_found(built: Built, settings: Se
     in_warehouse(
         settings,
         "insert into staging.stg_agent_events__repeated_keys "
-        "select 'native', 'e-3', date '2026-01-01', date '2026-01-01'",
+        "select 'native', 'e-3', date '2026-01-01', timestamp '2026-01-01', 'h', 'no load', 1, 1",
     )
     failed = failed_checks(built, settings)
     assert "every_landed_row_is_staged_or_a_copy" in failed

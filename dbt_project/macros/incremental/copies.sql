@@ -22,50 +22,50 @@
 {%- endmacro %}
 
 {#
-    Large append streams: CTEs `single_copies`, `ranked_copies` and `counted_copies` over a raw
-    stream. A window over the whole stream would sort every wide row at each reading and keep
-    filters from the files. Here rows whose key landed once, nearly all, are streamed past a lookup
-    in the small relation of repeated keys, and only the others are ranked, on the one day that
-    holds their earliest copy. A filter on event_date or any other column reaches the Parquet files.
-    The stream is named twice rather than shared through a CTE, which an engine would materialise
-    with all its columns.
+    Large append streams: the CTE `counted_copies` over a raw stream. A window over the whole stream
+    would sort every wide row at each reading and keep filters from the files. Here the copies of
+    keys that landed more than once, a few, are ranked in a relation of their own, and the stream is
+    read once, past a lookup in it: a filter on event_date or any other column reaches the Parquet
+    files. Only where one raw row holds the key of the copy that counts more than once, which is
+    nearly never, does its place not tell it apart; then the stream is read again for such rows.
 #}
-{% macro counted_copies(stream, repeated_keys, key_column, key_name, event_time) -%}
-single_copies as (
+{% macro counted_copies(stream, repeated_keys, key_column, key_name) -%}
+told_copies as (
     select landed.*
     from {{ stream }} as landed
-    left join {{ repeated_keys }} as repeated_keys
+    left join ({{ counted_repeats(repeated_keys, key_name) }}) as counted_repeats
         on
-            landed.source_name = repeated_keys.source_name
-            and landed.{{ key_column }} = repeated_keys.{{ key_name }}
-    where repeated_keys.{{ key_name }} is null
+            landed.source_name = counted_repeats.source_name
+            and landed.{{ key_column }} = counted_repeats.{{ key_name }}
+    where
+        counted_repeats.{{ key_name }} is null
+        or (
+            counted_repeats.copy_count = 1
+            and landed.load_id = counted_repeats.load_id
+            and landed.row_number = counted_repeats.row_number
+        )
 ),
 
 ranked_copies as (
     select
         landed.*,
-        {{ copy_rank(
-            ['landed.source_name', 'landed.' ~ key_column, 'landed.event_date'],
-            'landed.' ~ event_time
-        ) }} as copy_rank
+        row_number() over (
+            partition by landed.source_name, landed.{{ key_column }}
+            order by landed.event_date asc, landed.timestamp asc, landed.row_hash asc
+        ) as copy_rank
     from {{ stream }} as landed
-    inner join (
-        select
-            source_name,
-            {{ key_name }},
-            min(first_event_date) as first_event_date
-        from {{ repeated_keys }}
-        group by source_name, {{ key_name }}
-    ) as first_days
+    inner join ({{ counted_repeats(repeated_keys, key_name) }}) as counted_repeats
         on
-            landed.source_name = first_days.source_name
-            and landed.{{ key_column }} = first_days.{{ key_name }}
-            and landed.event_date = first_days.first_event_date
+            landed.source_name = counted_repeats.source_name
+            and landed.{{ key_column }} = counted_repeats.{{ key_name }}
+            and landed.load_id = counted_repeats.load_id
+            and landed.row_number = counted_repeats.row_number
+    where counted_repeats.copy_count > 1
 ),
 
 counted_copies as (
     select *, 1 as copy_rank
-    from single_copies
+    from told_copies
     union all
     select *
     from ranked_copies
@@ -74,11 +74,42 @@ counted_copies as (
 {%- endmacro %}
 
 {#
-    The body of the relation of repeated keys: one row per key that landed more than once and event
-    date it landed on. Full: one pass over the keys. Incremental: only the keys of loads that no
-    publication holds yet are looked up, and what is not listed yet is appended; readers take the
-    least first_event_date, so a key that is listed again because an earlier day appeared needs no
-    correction.
+    Of each repeated key the copy that counts. Each reader writes it out: below a CTE that is read
+    twice, an engine takes every column from the files (1.9 instead of 0.8 s for ten of a million).
+#}
+{% macro counted_repeats(repeated_keys, key_name) -%}
+    select
+        source_name,
+        {{ key_name }},
+        load_id,
+        row_number,
+        copy_count
+    from (
+        select
+            source_name,
+            {{ key_name }},
+            load_id,
+            row_number,
+            copy_count,
+            row_number() over (
+                partition by source_name, {{ key_name }}
+                order by
+                    event_date asc,
+                    event_at asc,
+                    row_hash asc,
+                    load_id asc,
+                    row_number asc,
+                    copy_count desc
+            ) as copy_rank
+        from {{ repeated_keys }}
+    ) as ranked_repeats
+    where copy_rank = 1
+{%- endmacro %}
+
+{#
+    The body of the relation of repeated keys: one row per landed copy of a key that landed more than
+    once. Full: one pass over the keys, one for the copies. Incremental: only the keys of loads that no
+    publication holds yet are looked up, and what is not listed yet is appended.
 #}
 {% macro repeated_keys(relation, loads, key_column, key_name) -%}
 with
@@ -91,12 +122,10 @@ arrived as (
     where landed.load_id in (select loads.load_id from {{ loads }} as loads where loads.is_pending)
 ),
 {% endif %}
-counted as (
+repeated as (
     select
         landed.source_name,
-        landed.{{ key_column }} as {{ key_name }},
-        landed.event_date,
-        count(*) as copy_count
+        landed.{{ key_column }} as {{ key_name }}
     from {{ relation }} as landed
     {%- if is_incremental() %}
     inner join arrived
@@ -104,33 +133,37 @@ counted as (
             landed.source_name = arrived.source_name
             and landed.{{ key_column }} = arrived.{{ key_name }}
     {%- endif %}
-    group by landed.source_name, landed.{{ key_column }}, landed.event_date
-),
-
-summed as (
-    select
-        source_name,
-        {{ key_name }},
-        event_date,
-        min(event_date) over (partition by source_name, {{ key_name }}) as first_event_date,
-        sum(copy_count) over (partition by source_name, {{ key_name }}) as total_copy_count
-    from counted
+    group by landed.source_name, landed.{{ key_column }}
+    having count(*) > 1
 )
 
 select
-    source_name,
-    {{ key_name }},
-    event_date,
-    first_event_date
-from summed
-where total_copy_count > 1
+    landed.source_name,
+    repeated.{{ key_name }},
+    landed.event_date,
+    landed.timestamp as event_at,
+    landed.row_hash,
+    landed.load_id,
+    landed.row_number,
+    count(*) over (
+        partition by landed.source_name, repeated.{{ key_name }}, landed.load_id, landed.row_number
+    ) as copy_count
+from {{ relation }} as landed
+inner join repeated
+    on
+        landed.source_name = repeated.source_name
+        and landed.{{ key_column }} = repeated.{{ key_name }}
 {%- if is_incremental() %}
 except
 select
     source_name,
     {{ key_name }},
     event_date,
-    first_event_date
+    event_at,
+    row_hash,
+    load_id,
+    row_number,
+    copy_count
 from {{ this }}
 {%- endif %}
 {%- endmacro %}

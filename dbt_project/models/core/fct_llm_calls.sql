@@ -17,8 +17,30 @@ with model_calls as (
         )
 ),
 
+-- Named one by one: an engine keeps every column of a CTE that is read more than once.
 answers as (
-    select * from {{ ref('int_invocations_resolved') }}
+    select
+        source_name,
+        invocation_event_key,
+        event_date,
+        responded_at,
+        agent_key,
+        tenant_key,
+        publisher_key,
+        invocation_key,
+        task_key,
+        user_key,
+        model,
+        provider,
+        input_tokens,
+        output_tokens,
+        cache_read_tokens,
+        cache_write_tokens,
+        reasoning_tokens,
+        llm_latency_ms,
+        error_type,
+        cost_usd
+    from {{ ref('int_invocations_resolved') }}
 ),
 
 owner_candidates as (

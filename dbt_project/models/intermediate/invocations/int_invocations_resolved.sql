@@ -1,15 +1,12 @@
 {#
     The request is looked up by invocation, on whatever day it was made: an answer just after midnight still knows who
     asked (D-15). Several requests of one invocation normally agree; where they do not, the smallest value is taken, so
-    that the order of arrival decides nothing. A request of another tenant lends nothing.
+    that the order of arrival decides nothing. A request of another tenant lends nothing. The events are named twice:
+    an engine would keep those of a shared CTE with the columns of both, where each needs only its own.
 #}
-with agent_events as (
-    select * from {{ ref('stg_agent_events') }}
-),
-
-answers as (
+with answers as (
     select *
-    from agent_events
+    from {{ ref('stg_agent_events') }}
     where event_type in ('agent_completed', 'agent_errored')
 ),
 
@@ -21,7 +18,7 @@ requests as (
         min(agent_events.conversation_key) as conversation_key,
         min(agent_events.session_id) as session_id,
         min(agent_events.task_key) as task_key
-    from agent_events
+    from {{ ref('stg_agent_events') }} as agent_events
     where
         agent_events.event_type = 'agent_invoked'
         and agent_events.invocation_key is not null

@@ -2,7 +2,7 @@ with
 {{ counted_copies(
     source('raw', 'agent_events'),
     ref('stg_agent_events__repeated_keys'),
-    'id', 'event_id', 'timestamp',
+    'id', 'event_id',
 ) }},
 
 final as (

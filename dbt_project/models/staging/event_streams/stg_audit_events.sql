@@ -2,7 +2,7 @@ with
 {{ counted_copies(
     source('raw', 'audit_events'),
     ref('stg_audit_events__repeated_keys'),
-    'audit_id', 'audit_id', 'timestamp',
+    'audit_id', 'audit_id',
 ) }},
 
 final as (

@@ -2,7 +2,7 @@ with
 {{ counted_copies(
     source('raw', 'llm_calls'),
     ref('stg_llm_calls__repeated_keys'),
-    'llm_call_id', 'llm_call_id', 'timestamp',
+    'llm_call_id', 'llm_call_id',
 ) }},
 
 final as (
