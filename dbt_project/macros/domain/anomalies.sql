@@ -351,8 +351,10 @@
                 'bounds.expected_angle ' ~ sign ~ ' bounds.' ~ widest ~ ' / sqrt(bounds.observations + 0.5)',
                 'bounds.observations'
             ) }}
-            when 'mean' then
+            when 'mean' then greatest(
+                0,
                 bounds.day_level {{ sign }} bounds.{{ widest }} * bounds.deviation / sqrt(bounds.observations)
+            )
         end as usual_{{ end }},
         {%- endfor %}
         bounds.error / case when bounds.error > 0 then bounds.upper_spread else bounds.lower_spread end as score,
