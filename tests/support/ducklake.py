@@ -20,13 +20,18 @@ from typing import Any
 
 import duckdb
 
+from orchestration.defs.dbt_build import run_dbt_build
+from orchestration.ingest.load import load_landing
 from orchestration.reporting.datasets.asking import Request
 from orchestration.reporting.datasets.registry import DATASETS
 from orchestration.reporting.documents import to_json
 from orchestration.reporting.query import read_published
 from orchestration.reporting.scopes import ScopeKind
 from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.state.store import StateStore
+from orchestration.warehouse.build import CurrentRun, prepare_build, publish_candidate
 from orchestration.warehouse.ducklake import SNAPSHOT_SCRIPT, load_extension
+from orchestration.warehouse.manifest import prepare_manifest
 from orchestration.warehouse.publications import folder_of
 from tests.support.command_line import Finished, agentmart
 from tests.support.postgres_server import PASSWORD, PostgresServer
@@ -58,6 +63,22 @@ def run(environment: Mapping[str, str], *, as_of: datetime) -> Finished:
     """`agentmart run` on the target, as a person types it."""
     words = ("run", "--target", "ducklake", "--as-of", as_of.isoformat())
     return agentmart(*words, home=Path(environment["AGENTMART_HOME"]), environ=environment)
+
+
+def publish_on_ducklake(settings: Settings, *, as_of: datetime) -> None:
+    """Load, build every model without its data tests, and publish; the environment is that of a run."""
+    report = load_landing(settings=settings, landing=settings.landing, as_of=as_of)
+    assert not [outcome.error for outcome in report.files if outcome.error]
+    prepare_manifest(settings)
+    store = StateStore(settings.state_file)
+    started = store.start_run(run_key="ducklake", command="test", as_of=as_of)
+    current = CurrentRun(settings=settings, store=store, run=started)
+    plan = prepare_build(current, is_complete=True)
+    chosen = ("resource_type:seed", "resource_type:model")
+    results = run_dbt_build(settings, plan=plan, select=chosen)["results"]
+    bad = [f"{one['unique_id']}: {one['message']}" for one in results if one["status"] == "error"]
+    assert not bad, "\n".join(bad)
+    publish_candidate(current)
 
 
 def snapshot_of(settings: Settings, publication_id: int) -> int:

@@ -145,7 +145,8 @@ def load_at_once(
     )
     assert done.returncode == 0, done.stderr
     loaded: list[int | None] = []
-    for said, exit_code in zip(*json.loads(done.stdout), strict=True):
+    # On a busy machine DuckDB shows a bar of progress before it.
+    for said, exit_code in zip(*json.loads(done.stdout.splitlines()[-1]), strict=True):
         if exit_code == -signal.SIGKILL:
             loaded.append(None)
         else:
