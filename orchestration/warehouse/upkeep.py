@@ -95,12 +95,19 @@ class Lineage:
                 waiting.append(child)
         return frozenset(found & self.models)
 
-    def tests_of(self, built: Collection[str], *, but_not_of: Collection[str]) -> frozenset[str]:
-        """The data tests of what was built that compare it with nothing of the others."""
+    def tests_of(self, built: Collection[str], *, behind: Collection[str]) -> frozenset[str]:
+        """The data tests of what was built that hold together what stands at one state.
+
+        A table that is ``behind`` lacks changes, and so does what is made of it. A test that reads any of
+        them is sound as long as everything built that it reads lacks the same: a table may be held against
+        what it was made of, and against its own rules always.
+        """
+        lacking = [self.made_of([one]) for one in behind]
         tests = set()
         for node in self._of_kind("test"):
             tested = {self._name(parent) for parent in node["depends_on"]["nodes"]}
-            if tested & set(built) and not tested & set(but_not_of):
+            made = tested & set(built)
+            if made and all(made <= same for same in lacking if tested & same):
                 tests.add(node["name"])
         return frozenset(tests)
 
@@ -187,7 +194,7 @@ def plan_extent(
         due = reached | before.due | lineage.of_every_run()
     made = due if selected is None else due & frozenset(selected)
     # Tables alone can be behind: an increment finds every view there.
-    tests = lineage.tests_of(made, but_not_of=lineage.made_of(due - made - lineage.views))
+    tests = lineage.tests_of(made, behind=due - made - lineage.views)
     models = made if is_everything else made - lineage.views
     extent = Extent(
         models=models,

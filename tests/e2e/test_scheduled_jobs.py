@@ -15,7 +15,7 @@ from tests.support.command_line import command_environment
 
 _LATER = "2026-03-02T06:10:00+00:00"
 
-# One Dagster run of the named job in this process: its result, and the models that it built.
+# One Dagster run of the named job in this process: the models that it built, and what it says of checks.
 _RUN_JOB = """
 import json, sys
 from orchestration.cli.dagster_home import open_instance
@@ -34,7 +34,10 @@ with open_instance(Settings.load()) as instance:
     )
 built = [event.asset_key.path[-1] for event in result.get_asset_materialization_events()]
 failures = [str(one.step_failure_data.error) for one in result.all_events if one.is_step_failure]
-print(json.dumps({"built": built, "failures": failures}))
+found = result.get_asset_check_evaluations()
+checks = [one.check_name for one in found if one.passed]
+kept = [one.check_name for one in found if "kept" in one.metadata]
+print(json.dumps({"built": built, "failures": failures, "passed": checks, "kept": kept}))
 """
 
 
@@ -75,6 +78,10 @@ def test_health_is_refreshed_alone_and_what_else_came_waits_for_the_next_run(
     assert outcome["failures"] == []
     assert "health_summary" in outcome["built"]
     assert not {"fct_invocations", "usage_summary", "insights"} & set(outcome["built"])
+    # What is published anew is tested; what would hold it against older windows says what it said last.
+    ran = set(outcome["passed"]) - set(outcome["kept"])
+    assert {"health_summary_keeps_its_rules", "marts_are_fresh"} <= ran
+    assert "operations_marts_add_up_to_their_facts" in set(outcome["passed"]) & set(outcome["kept"])
     seen = (
         "select (select count(*) from core.fct_health_samples where sampled_at = '2026-03-02 06:05'),"
         " (select count(*) from core.fct_invocations where event_id = 'between-two-hours'),"

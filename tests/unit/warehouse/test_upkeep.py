@@ -56,7 +56,10 @@ NODES = [
     _node("usage_test", ["usage"], kind="test"),
     _node("health_test", ["health"], kind="test"),
     _node("both_test", ["usage", "health"], kind="test"),
+    _node("windows_test", ["usage", "dim_windows"], kind="test"),
+    _node("adds_up_test", ["usage", "dim_windows", "fct_calls"], kind="test"),
 ]
+_TESTS_OF_USAGE = frozenset({"usage_test", "both_test", "windows_test", "adds_up_test"})
 LINEAGE = Lineage(
     {"nodes": {node["name"]: node for node in NODES}, "sources": {}},
 )
@@ -84,7 +87,7 @@ def _plan(
 def test_new_loads_of_one_stream_reach_what_is_made_of_it_and_its_tests() -> None:
     extent, _ = _plan(_note(), _note(loads="2", calls="2"))
     assert extent.models == {"int_pending_dates", "fct_calls", "usage", "run_context"}
-    assert extent.tests == {"calls_test", "usage_test", "both_test"}
+    assert extent.tests == {"calls_test", *_TESTS_OF_USAGE}
     assert extent.selectors == sorted(
         f"agentmart.folder.{name}" for name in extent.models | extent.tests
     )
@@ -93,7 +96,7 @@ def test_new_loads_of_one_stream_reach_what_is_made_of_it_and_its_tests() -> Non
 def test_time_alone_moves_what_looks_from_it() -> None:
     extent, _ = _plan(_note(), _note(run_context_input="2"))
     assert extent.models == {"dim_windows", "usage", "run_context"}
-    assert extent.tests == {"usage_test", "both_test"}
+    assert extent.tests == _TESTS_OF_USAGE
 
 
 def test_loads_that_a_publication_took_reach_no_fact() -> None:
@@ -126,17 +129,25 @@ def test_a_part_of_everything_makes_its_views_and_reference_data() -> None:
     assert done.due == LINEAGE.everything - extent.models
 
 
+def test_a_table_is_held_against_what_it_was_made_of_though_that_is_due() -> None:
+    """A mart that is published anew is tested; the fact took up rows that its windows know nothing of."""
+    before = _note()
+    now = _note(calls="2", run_context_input="2")
+    extent, _ = _plan(before, now, selected={"fct_calls", "usage"})
+    assert extent.tests == {"usage_test", "windows_test", "both_test"}
+
+
 def test_what_was_not_selected_stays_due_with_all_that_is_made_of_it() -> None:
     extent, noted = _plan(
         _note(), _note(samples="2", calls="2"), selected={"fct_samples", "health", "usage"}
     )
     assert extent.models == {"fct_samples", "health", "usage"}
-    # The other side of the one, and the usage itself, are made of a fact that is due.
-    assert extent.tests == {"health_test"}
+    # The usage is made of a fact that is due; the health is not, so the two stand at different states.
+    assert extent.tests == {"health_test", "usage_test", "windows_test", "adds_up_test"}
     done = after_success(LINEAGE, noted, selected={"fct_samples", "health", "usage"}, run_id=2)
     later, _ = _plan(done, _note(samples="2", calls="2"))
     assert later.models == {"int_pending_dates", "fct_calls", "usage", "run_context"}
-    assert later.tests == {"calls_test", "usage_test", "both_test"}
+    assert later.tests == {"calls_test", *_TESTS_OF_USAGE}
     assert noted.due - done.due == {"fct_samples", "health", "usage"}
 
 
