@@ -445,17 +445,17 @@ priced as (
         counted.*,
         case
             when input_tokens is not null or output_tokens is not null then cast(
-                case when greatest(input - cache_read - cache_write, 0) = 0 then 0::decimal(38, 12)
+                case when greatest(input - cache_read - cache_write, 0) = 0 then 0::decimal(38, 18)
                     else greatest(input - cache_read - cache_write, 0)::decimal(18, 0) * prices.input_usd_per_token end
-                + case when cache_read = 0 then 0::decimal(38, 12)
+                + case when cache_read = 0 then 0::decimal(38, 18)
                     else cache_read::decimal(18, 0)
                         * coalesce(prices.cache_read_usd_per_token, prices.input_usd_per_token) end
-                + case when cache_write = 0 then 0::decimal(38, 12)
+                + case when cache_write = 0 then 0::decimal(38, 18)
                     else cache_write::decimal(18, 0)
                         * coalesce(prices.cache_write_usd_per_token, prices.input_usd_per_token) end
-                + case when greatest(output - reasoning, 0) = 0 then 0::decimal(38, 12)
+                + case when greatest(output - reasoning, 0) = 0 then 0::decimal(38, 18)
                     else greatest(output - reasoning, 0)::decimal(18, 0) * prices.output_usd_per_token end
-                + case when reasoning = 0 then 0::decimal(38, 12)
+                + case when reasoning = 0 then 0::decimal(38, 18)
                     else reasoning::decimal(18, 0)
                         * coalesce(prices.reasoning_usd_per_token, prices.output_usd_per_token) end
                 as decimal(38, 12)
