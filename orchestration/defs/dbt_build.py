@@ -15,6 +15,7 @@ from typing import Any
 
 import dagster as dg
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner
 
 from orchestration.disk_space import is_out_of_space, out_of_space, says_out_of_space
@@ -56,14 +57,20 @@ def run_dbt_build(
 
 def _run_here(settings: Settings, arguments: list[str]) -> None:
     with settings.dbt_environment():
-        outcome = dbtRunner().invoke(arguments)
+        outcome = dbtRunner().invoke([*arguments, *_WITHOUT_RECORDS])
     # dbt keeps the file open for its next command; publishing attaches it in this process.
     DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
-    # dbt writes its own records, and what they need may be the first that finds the disk full.
-    if outcome.exception and is_out_of_space(outcome.exception, home=settings.home):
+    failure = outcome.exception
+    if isinstance(outcome.result, RunExecutionResult):
+        try:
+            outcome.result.write(str(settings.dbt_target / "run_results.json"))
+        except OSError as error:
+            failure = error
+    # dbt keeps files of its own, and what they need may be the first that finds the disk full.
+    if failure and is_out_of_space(failure, home=settings.home):
         raise RunFailure(f"Building stopped: {out_of_space(settings.home)}")
-    if outcome.exception is not None or outcome.result is None:
-        raise RunFailure(f"dbt could not build: {outcome.exception}")
+    if failure is not None or outcome.result is None:
+        raise RunFailure(f"dbt could not build: {failure}")
 
 
 def _run_beside(settings: Settings, command: list[str], variables: Mapping[str, str]) -> None:
@@ -84,6 +91,9 @@ def _run_beside(settings: Settings, command: list[str], variables: Mapping[str, 
 
 
 _SHOWN_CHARACTERS = 2000
+
+# Of its records dbt would write the manifest twice, 5 MB each, which nobody reads and takes seconds.
+_WITHOUT_RECORDS = ["--no-write-json"]
 
 # Unit tests guard changes of the code; they say nothing about this data.
 _BUILD = ["build", "--exclude-resource-type", "unit_test", "--log-level", "none"]
