@@ -34,6 +34,7 @@ def status(settings: Settings, is_profile: bool) -> None:
         return
     for line in (
         *_publication(settings),
+        *_lake(settings),
         *_runs(settings),
         *_alerts(settings),
         *_marts(settings),
@@ -78,6 +79,11 @@ def _publication(settings: Settings) -> Iterator[str]:
     if runs and runs[0].status == "failed":
         kept = "readers still see the publication above" if last else "readers see nothing yet"
         yield f"last run:  FAILED, {kept}: {runs[0].failure}"
+
+
+def _lake(settings: Settings) -> Iterator[str]:
+    if settings.lake_place is not None:
+        yield f"lake:      {settings.lake_place}, mirrored in {settings.lake}"
 
 
 def _runs(settings: Settings) -> Iterator[str]:

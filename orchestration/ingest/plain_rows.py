@@ -197,7 +197,7 @@ class _Piece:
         reader = (
             f"read_json({sql.text(str(self.task.unit.path))}, format = 'newline_delimited', "
             f"columns = {{{shape}}}, maximum_object_size = {_LONGEST_ROW_BYTES}, "
-            f"ignore_errors = {is_wary}, compression = 'uncompressed')"
+            f"ignore_errors = {is_wary}, compression = 'uncompressed', hive_partitioning = false)"
         )
         return numbered_rows(reader, unit=self.task.unit, columns=outputs)
 

@@ -174,7 +174,7 @@ def _read_lines(connection: duckdb.DuckDBPyConnection, unit: Unit) -> None:
         reader = (
             f"read_json_objects({sql.text(str(unit.path))}, "
             f"format = '{json_format}', maximum_object_size = {_LONGEST_DOCUMENT_BYTES}, "
-            "compression = 'uncompressed')"
+            "compression = 'uncompressed', hive_partitioning = false)"
         )
         rows = numbered_rows(reader, unit=unit, columns=("json::varchar as line",))
     else:
@@ -219,7 +219,7 @@ def lines_reader(*paths: Path, encoding: str | None = None) -> str:
     return (
         f"read_csv({sql.text_list(map(str, paths))}, header = false, quote = '', escape = '', "
         f"delim = E'\\x01', columns = {{'line': 'VARCHAR'}}, auto_detect = false, "
-        f"max_line_size = {LONGEST_ROW_BYTES}, compression = 'none'{more})"
+        f"max_line_size = {LONGEST_ROW_BYTES}, compression = 'none', hive_partitioning = false{more})"
     )
 
 
@@ -244,7 +244,7 @@ def _open_csv(connection: duckdb.DuckDBPyConnection, unit: Unit, *, adapter: Ada
     reader = (
         f"read_csv({sql.text(str(unit.path))}, header = true, auto_detect = false, quote = '\"', "
         f"escape = '\"', delim = {sql.text(unit.csv_delimiter)}, columns = {{{columns}}}, "
-        f"max_line_size = {LONGEST_ROW_BYTES}, compression = 'none')"
+        f"max_line_size = {LONGEST_ROW_BYTES}, compression = 'none', hive_partitioning = false)"
     )
     try:
         connection.execute(f"create or replace temp table raw_table as select * from {reader}")
@@ -263,20 +263,21 @@ def _open_csv(connection: duckdb.DuckDBPyConnection, unit: Unit, *, adapter: Ada
 def _open_parquet(
     connection: duckdb.DuckDBPyConnection, unit: Unit, *, adapter: Adapter
 ) -> RawRows:
-    path = sql.text(str(unit.path))
-    types = _described(connection, f"select * from read_parquet({path})")
+    # What folders are called is no value of a row: a producer may file it as it likes.
+    given = f"{sql.text(str(unit.path))}, hive_partitioning = false"
+    types = _described(connection, f"select * from read_parquet({given})")
     last = f" and file_row_number < {unit.last_row}" if unit.last_row is not None else ""
     columns = ", ".join(sql.name(column) for column in types)
     source = (
         f"select file_row_number + 1 as row_number, {columns} "
-        f"from read_parquet({path}, file_row_number = true) "
+        f"from read_parquet({given}, file_row_number = true) "
         f"where file_row_number >= {unit.first_row - 1}{last}"
     )
     inner = adapter.raw_object
     members = {}
     if inner and types.get(inner, "").startswith("STRUCT"):
         members = _described(
-            connection, f"select unnest({sql.name(inner)}) from read_parquet({path})"
+            connection, f"select unnest({sql.name(inner)}) from read_parquet({given})"
         )
     return _open_table(
         connection, unit, adapter=adapter, source=source, types=types, members=members

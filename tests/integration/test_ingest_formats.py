@@ -123,6 +123,28 @@ def test_every_format_gives_the_same_rows(
     assert [content(row) for row in landed(settings, stream)] == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [("a.ndjson", _lines), ("a.json", _array), ("a.csv", _csv), ("a.parquet", put_with_duckdb)],
+)
+def test_what_a_folder_is_called_is_no_value_of_a_row(
+    settings: Settings, tmp_path: Path, name: str, write: Writer
+) -> None:
+    rows: list[Row] = [
+        row_of("charges", charge_id="c-1"),
+        row_of("charges", charge_id="c-2", currency="USD"),
+    ]
+    write(settings, f"charges/{name}", rows)
+    folder = settings.landing / "charges" / "dt=2026-03-02" / "currency=EUR"
+    folder.mkdir(parents=True)
+    (settings.landing / "charges" / name).rename(folder / name)
+    load(settings)
+    beside = Settings(home=tmp_path / "beside", threads=2)
+    write(beside, f"charges/{name}", rows)
+    load(beside)
+    assert landed(settings, "charges") == landed(beside, "charges")
+
+
 def test_a_csv_may_use_semicolons(settings: Settings) -> None:
     _csv_with_semicolons(settings, "publishers/rows.csv", [row_of("publishers")])
     load(settings)

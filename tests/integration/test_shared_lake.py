@@ -19,6 +19,7 @@ from orchestration.ingest.compaction import compact_lake
 from orchestration.ingest.ledger import LedgerEntry, read_entries, write_json
 from orchestration.ingest.listing import lake_files
 from orchestration.ingest.load import FAILED, NEW, REPEATED, LoadReport, load_landing
+from orchestration.ingest.mirror_record import MirrorRecord
 from orchestration.ingest.object_storage import ObjectStorage
 from orchestration.ingest.repeats import count_repeats
 from orchestration.ingest.shared_lake import SharedLake, lake_maintained, take_over_lake
@@ -27,6 +28,7 @@ from orchestration.retention.reapplying import apply_removals_of_others
 from orchestration.retention.removal import conclude
 from orchestration.settings import Settings
 from orchestration.state.home import open_home
+from tests.support.command_line import agentmart
 from tests.support.landing import AS_OF, load, ndjson, put, put_bytes, row_of
 from tests.support.removals import check_lake, erase
 from tests.support.s3_server import KEYS, S3Server, free_port, s3_server
@@ -144,6 +146,43 @@ def test_a_load_that_dies_before_any_of_its_puts_is_mended_by_a_load_on_another_
     other = hosts.settings("other")
     assert load_on(other, landing).files[0].status == NEW
     assert mirrored(other) == held(lake_of_one_host(tmp_path, files)) == hosts.stored()
+
+
+def test_a_load_that_dies_once_its_entry_is_put_counts_on_every_host(
+    hosts: Hosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landing = deliver(hosts, tenants())
+    dead, other = hosts.settings("dead"), hosts.settings("other")
+
+    def killed(record: MirrorRecord, versions: dict[str, str]) -> None:
+        if versions:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MirrorRecord, "note", killed)
+        with pytest.raises(KeyboardInterrupt):
+            load_on(dead, landing)
+    assert [one.status for one in load_on(other, landing).files] == [REPEATED]
+    alone = held(lake_of_one_host(tmp_path, tenants()))
+    assert mirrored(other) == mirrored(dead) == hosts.stored() == alone
+
+
+def test_the_command_loads_and_does_nothing_else(hosts: Hosts) -> None:
+    landing = deliver(hosts, tenants() | {"charges/bad.ndjson": b"no json"})
+    settings = hosts.settings("here")
+    environ = {
+        **KEYS,
+        "AGENTMART_LAKE": f"{hosts.place}/",
+        "AGENTMART_S3_ENDPOINT_URL": hosts.server.endpoint,
+        "AGENTMART_LANDING": landing,
+    }
+    done = agentmart("load", "--as-of", AS_OF.isoformat(), home=settings.home, environ=environ)
+    assert done.stdout == "1 new, 0 repeated, 1 failed files; 2 rows landed, 0 rejected\n"
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1].startswith("agentmart: 1 files could not be loaded")
+    assert KEYS["AWS_SECRET_ACCESS_KEY"] not in done.stdout + done.stderr
+    assert not settings.published.exists()
+    assert mirrored(hosts.settings("there")) == hosts.stored()
 
 
 class SharedLakeDies:

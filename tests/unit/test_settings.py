@@ -157,6 +157,24 @@ def test_extracts_lie_in_the_state_folder_unless_the_environment_names_another_p
 
 
 @pytest.mark.parametrize(
+    "place", ["/a/folder", "s3:///lake", "gs://bucket/lake", "s3://key:secret@bucket/lake"]
+)
+def test_a_place_of_a_shared_lake_that_cannot_be_used_is_refused_and_not_repeated(
+    place: str,
+) -> None:
+    with pytest.raises(
+        UserError, match="AGENTMART_LAKE is not of the form s3://bucket/prefix"
+    ) as error:
+        Settings.from_environment({"AGENTMART_LAKE": place})
+    assert place not in str(error.value)
+
+
+def test_the_place_of_a_shared_lake_is_taken_without_a_slash_at_its_end() -> None:
+    settings = Settings.from_environment({"AGENTMART_LAKE": "s3://bucket/our/lake/"})
+    assert settings.lake_place == "s3://bucket/our/lake"
+
+
+@pytest.mark.parametrize(
     ("variable", "value", "fix"),
     [
         ("AGENTMART_DUCKLAKE_SCHEMA", "Not a name", "small letters"),
