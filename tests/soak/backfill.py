@@ -6,23 +6,16 @@ Run by `make soak`; pytest does not collect it by itself.
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from orchestration.settings import PROJECT_ROOT
-from tests.support.command_line import agentmart, command_environment
+from tests.support.command_line import agentmart
 from tests.support.damage import damage_days
 from tests.support.kills import published_tables
-from tests.support.s3_server import free_port
+from tests.support.web_page import served_ui
 
 _AS_OF = "2026-03-02T06:00:00Z"
 _DAYS = ("2026-02-24", "2026-02-25", "2026-02-26")
@@ -53,25 +46,8 @@ query($id: String!) {
 """
 
 
-@contextmanager
-def _page(home: Path) -> Iterator[str]:
-    """Dagster's web page and daemon on the deployment, as `agentmart ui` starts them; the address."""
-    port = free_port()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "orchestration.cli.main", "ui", "--port", str(port)],
-        env=command_environment(home),
-        cwd=PROJECT_ROOT,
-        start_new_session=True,
-    )
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait()
-
-
 def _ask(address: str, query: str, variables: dict[str, Any]) -> Any:
-    """The answer of the page, which may still be starting."""
+    """The answer of the page, which may be busy."""
     body = json.dumps({"query": query, "variables": variables}).encode()
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"{address}/graphql", data=body, headers=headers)
@@ -99,7 +75,8 @@ def test_a_backfill_of_three_damaged_days_is_one_run_and_publishes_what_was_ther
     before = published_tables(tmp_path)
     damage_days(tmp_path, first=_DAYS[0], end="2026-02-27")
 
-    with _page(tmp_path) as address:
+    log = tmp_path.with_name(f"{tmp_path.name}.log")
+    with served_ui(tmp_path, log=log, most_seconds=_MOST_SECONDS) as address:
         asked = {"assetSelection": [{"path": ["core", "event_days"]}], "partitionNames": _DAYS}
         launched = _ask(address, _LAUNCH, {"asked": asked})["launchPartitionBackfill"]
         until = time.monotonic() + _MOST_SECONDS
