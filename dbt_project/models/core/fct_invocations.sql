@@ -7,8 +7,18 @@ with answers as (
 ),
 
 -- By invocation, not by attempt: one whose calls were all made for its sibling has model calls too.
+-- An engine keeps every column that is named here, for it is read three times.
 usage_records as (
-    select *
+    select
+        invocation_key,
+        invocation_event_key,
+        origin,
+        model_key,
+        model,
+        provider,
+        latency_ms,
+        output_tokens,
+        total_tokens
     from {{ ref('fct_llm_calls') }}
     where invocation_key in (select answers.invocation_key from answers)
 ),
