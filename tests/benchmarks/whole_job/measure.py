@@ -296,12 +296,21 @@ def _write(lines: Sequence[str], *, options: argparse.Namespace, load_before: fl
     about = (
         f"Medians, {options.date}; {_machine()}; load before the run "
         f"{load_before:.1f}; Python {platform.python_version()}, DuckDB {duckdb.__version__}. "
-        f"Command: `python -m tests.benchmarks.whole_job.measure {' '.join(sys.argv[1:])}`."
+        f"Command: `python -m tests.benchmarks.whole_job.measure {_words(sys.argv[1:])}`."
     )
     body = "\n".join(lines)
     _RESULTS.write_text(
         f"{before}{_BEGINS}\n\n{about}\n\n{body}\n\n{_ENDS}{after}", encoding="utf-8"
     )
+
+
+def _words(arguments: Sequence[str]) -> str:
+    """The arguments without the folder for scratch, which says something of the machine alone."""
+    words = list(arguments)
+    if "--scratch" in words:
+        place = words.index("--scratch")
+        del words[place : place + 2]
+    return " ".join(words)
 
 
 if __name__ == "__main__":
