@@ -41,7 +41,7 @@ _REACH_SECONDS = 10
 # A cluster that has nothing to do yet starts its first session in half a minute on a busy machine.
 _CONNECT_SECONDS = 120
 _END_SECONDS = 10
-# The SQL uses functions that came with it.
+# Recursion in SQL came with it.
 _LEAST_VERSION = (4, 1)
 # Every build makes this schema, and no other program has a reason to.
 _OWN_SCHEMA = "core"

@@ -3,11 +3,6 @@
     their copies. Does not belong here: which fact a change reaches (int_pending_dates).
 #}
 
-{# Whether the build adds to history, as SQL; a full build makes it anew. #}
-{% macro is_increment_of_history() -%}
-    {{ 'false' if execute and should_full_refresh() else 'true' }}
-{%- endmacro %}
-
 {#
     CTEs `<name>_keys` and `<name>_changes` for one stream. `<name>_changes` holds every landed copy, old
     and new, of each key of which a pending load brought content that no published load had: the old
