@@ -1,5 +1,5 @@
-# `make run` on a fresh machine needs a Python of at least 3.11 and make, nothing else; `make test` also a Chromium and
-# a Java, which it installs where it may (Debian, root).
+# `make run` on a fresh machine needs a Python of at least 3.11 and make, nothing else; `make test` also a Chromium, and
+# `make soak` a Java, which they install where they may (Debian, root).
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -61,7 +61,7 @@ $(SPARK_VENV)/.installed: dbt_project/environments/spark.lock $(VENV)/.installed
 	@touch $@
 
 .PHONY: test
-test: $(VENV)/.installed $(SPARK_VENV)/.installed browser java
+test: $(VENV)/.installed browser
 	@started=$$SECONDS; \
 	$(MAKE) $(TOGETHER) lint-python lint-types lint-sql lint-yaml; \
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile tests; \
