@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from orchestration.settings import Settings
 from tests.e2e.conftest import AS_OF, DeploymentUnderTest
+from tests.support.published_home import publish_landing
 
 
 def _published_rows(deployment: DeploymentUnderTest) -> dict[str, tuple[Any, ...]]:
@@ -42,7 +45,7 @@ def test_a_compacted_lake_builds_the_same_tables_and_nothing_is_pending(
     again = own_deployment("run", "--as-of", AS_OF)
     assert "nothing new" in again.stdout.splitlines()[0]
 
-    (own_deployment.home / "warehouse" / "agentmart.duckdb").unlink()
-    rebuilt = own_deployment("run", "--as-of", AS_OF)
-    assert rebuilt.exit_code == 0, rebuilt.stdout + rebuilt.stderr
+    settings = Settings(home=own_deployment.home, threads=2)
+    settings.warehouse_file.unlink()
+    publish_landing(settings, as_of=datetime.fromisoformat(AS_OF))
     assert _published_rows(own_deployment) == before
