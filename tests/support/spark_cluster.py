@@ -116,8 +116,9 @@ def _settings(folder: Path, port: int) -> Iterator[tuple[str, str]]:
 
     A table of a test is smaller than a partition: with Spark's 200 of a shuffle, a model takes minutes.
     An executor of a short build spends its time in code that runs once, which is not worth the second
-    compiler; and code made for a query, which pays over millions of rows, takes longer to make than to do
-    without, as has planning the rest of a query anew after each of its steps. What the server remembers of statements that are done fills its memory.
+    compiler. Making code for a query pays over millions of rows alone, and so does planning the rest of a
+    query anew after each of its steps. What the server remembers of
+    statements that are done fills its memory.
     """
     yield "spark.driver.extraJavaOptions", "-XX:+UseSerialGC"
     yield "spark.executor.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
