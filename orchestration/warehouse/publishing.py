@@ -19,6 +19,7 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.disk_space import is_out_of_space
 from orchestration.errors import AgentmartError, RunFailure
 from orchestration.settings import Settings
 from orchestration.state.store import Run
@@ -118,7 +119,7 @@ def publish(
         ]
         for table in (*tables, *history):
             _write_parquet(connection, table, unfinished / "parquet")
-        function_count = _create_functions(connection)
+        function_count = _create_functions(connection, settings)
         comment(connection, (*tables, *history))
         connection.execute("checkpoint")
     engine.keep_publication(settings, publication_id=publication_id, folder=unfinished)
@@ -237,7 +238,7 @@ def _write_parquet(
     connection.execute(f"copy {qualified} to {target} (format parquet, compression zstd)")
 
 
-def _create_functions(connection: duckdb.DuckDBPyConnection) -> int:
+def _create_functions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> int:
     functions = connection.execute(
         "select function_name, ddl from meta.table_functions order by function_name"
     ).fetchall()
@@ -248,6 +249,8 @@ def _create_functions(connection: duckdb.DuckDBPyConnection) -> int:
                 f"describe from {_name(name)}('platform', date '2000-01-01', date '2000-01-02')"
             )
         except duckdb.Error as error:
+            if is_out_of_space(error, home=settings.home):
+                raise
             raise RunFailure(
                 f"The table function {name} does not work on the published tables: {error}"
             ) from error
