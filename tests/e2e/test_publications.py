@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from decimal import Decimal
 
 import duckdb
 import pytest
 
+from orchestration.settings import Settings
 from tests.e2e.conftest import AS_OF, DeploymentUnderTest
+from tests.support.published_home import publish_landing
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +44,9 @@ def restated(
     folder = own.home / "landing" / "agent_events" / "late"
     folder.mkdir()
     (folder / "late.ndjson").write_text(json.dumps(late) + "\n")
-    finished = own("run", "--as-of", AS_OF)
-    assert finished.exit_code == 0, finished.stderr
+    settings = Settings(home=own.home, threads=2)
+    settings.warehouse_file.unlink()
+    publish_landing(settings, as_of=datetime.fromisoformat(AS_OF))
     return own, tenant
 
 

@@ -156,8 +156,9 @@ def reading(settings: Settings, *, readers: int, folder: Path) -> Iterator[None]
         ended = [one for one in started if one.poll() is not None]
         assert not ended, f"{len(ended)} readers ended"
     finally:
+        # A process started by one that takes no interrupts may take no request to end either.
         for one in started:
-            one.terminate()
+            one.kill()
         for one in started:
             one.wait()
 

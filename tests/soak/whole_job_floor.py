@@ -1,4 +1,7 @@
-"""The benchmark of the whole job compares like with like: its floor makes the rows that are published."""
+"""The benchmark of the whole job compares like with like: its floor makes the rows that are published.
+
+Run by `make soak`; pytest does not collect it by itself.
+"""
 
 from __future__ import annotations
 
