@@ -1,7 +1,8 @@
 """The target ducklake with a catalog in a PostgreSQL server: what is published equals the embedded engine's.
 
-One small build, without its data tests. Increments, the public log, exports, data tests, and readers and
-builders at the same time are in tests/soak/ducklake.py and tests/soak/ducklake_publications.py.
+Run by `make soak`; pytest does not collect it by itself: it takes 137 s, and `make test` takes 28 minutes on
+two cores. One small build, without its data tests. Increments, the public log, exports, data tests, and
+readers and builders at the same time are in tests/soak/ducklake.py and tests/soak/ducklake_publications.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""A lost row stops a run: nothing is published, and `agentmart status` says which count does not hold."""
+"""A lost row stops a run: nothing is published, and `agentmart status` says which count does not hold.
+
+Run by `make soak`; pytest does not collect it by itself. The counts are tested in
+tests/integration/test_conservation.py, and a run that a failed audit stops in tests/e2e/test_pipeline.py.
+"""
 
 from __future__ import annotations
 
