@@ -161,12 +161,12 @@ def _keep_open(instance: DagsterInstance) -> None:
 
 
 def _free_abandoned_slots(instance: DagsterInstance, settings: Settings) -> None:
-    """Take the slots of Dagster's pool from runs that were killed, for which every other would wait for ever.
+    """Take the slots of Dagster's pool from runs that were killed.
 
     Whoever works in the pool holds the warehouse lock, which the operating system frees when its owner dies.
     """
+    from orchestration.defs.abandoned_runs import free_slots
+
     with lock_if_free(settings.lock_file) as is_free:
-        storage = instance.event_log_storage
-        if is_free and storage.supports_global_concurrency_limits:
-            for run_id in storage.get_concurrency_run_ids():
-                storage.free_concurrency_slots_for_run(run_id)
+        if is_free:
+            free_slots(instance, is_over=lambda _: True)

@@ -9,18 +9,14 @@ import time
 
 import click
 
+from orchestration.cli.options import landing_option
 from orchestration.clock import now
 from orchestration.errors import RunFailure, UserError
 from orchestration.settings import Settings
 
 
 @click.command()
-@click.option(
-    "--landing",
-    metavar="FOLDER|URL",
-    help="Raw extracts, one sub-folder per stream; s3://, gs:// and az:// too."
-    "  [default: $AGENTMART_LANDING, else $AGENTMART_HOME/landing]",
-)
+@landing_option
 @click.option("--as-of", "as_of_text", help="The clock of the load: date or ISO time.")
 @click.pass_obj
 def load(settings: Settings, landing: str | None, as_of_text: str | None) -> None:

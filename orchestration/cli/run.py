@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestration.cli.options import landing_option
 from orchestration.cli.run_profile import Span, step_spans
 from orchestration.clock import now
 from orchestration.errors import AgentmartError, RunFailure, UserError
@@ -30,12 +31,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--landing",
-    metavar="FOLDER|URL",
-    help="Raw extracts, one sub-folder per stream; s3://, gs:// and az:// too."
-    "  [default: $AGENTMART_LANDING, else $AGENTMART_HOME/landing]",
-)
+@landing_option
 @click.option("--as-of", "as_of_text", help="The time the run looks from: date or ISO time.")
 @click.option(
     "--target",

@@ -8,7 +8,9 @@ Belongs here: finding such runs, noting that they failed and freeing their slots
 not belong here: the locks (warehouse/lock), and who is told (notifying).
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import dagster as dg
 
@@ -51,17 +53,21 @@ def end_abandoned_runs(
                 if now - record.update_timestamp > longest:
                     ended.append(run.run_id)
                     instance.report_run_failed(run, "The process of this run is gone.")
-    _free_slots(instance)
+    free_slots(instance, is_over=partial(_is_finished, instance))
     return ended
 
 
-def _free_slots(instance: dg.DagsterInstance) -> None:
+def _is_finished(instance: dg.DagsterInstance, run_id: str) -> bool:
+    run = instance.get_run_by_id(run_id)
+    return run is not None and run.is_finished
+
+
+def free_slots(instance: dg.DagsterInstance, *, is_over: Callable[[str], bool]) -> None:
+    """Take the slots of Dagster's pool from runs that are over, for which every other would wait for ever."""
     storage = instance.event_log_storage
     if storage.supports_global_concurrency_limits:
-        for run_id in storage.get_concurrency_run_ids():
-            run = instance.get_run_by_id(run_id)
-            if run is not None and run.is_finished:
-                storage.free_concurrency_slots_for_run(run_id)
+        for run_id in filter(is_over, storage.get_concurrency_run_ids()):
+            storage.free_concurrency_slots_for_run(run_id)
 
 
 @dg.sensor(minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)

@@ -27,10 +27,11 @@ from typing import IO
 from orchestration.errors import RunFailure, UserError
 from orchestration.ingest.ledger import sync_folder
 from orchestration.ingest.listing import nobody_loading
+from orchestration.ingest.shared_lake import lake_maintained
 from orchestration.retention.removal import has_pending
 from orchestration.settings import Settings
 from orchestration.state.tables import VERSION, version_of
-from orchestration.warehouse.lock import exclusive_lock
+from orchestration.warehouse.engines import engine_of
 from orchestration.warehouse.publications import current_id, folder_of
 
 _CONTENTS = "backup.json"
@@ -53,9 +54,12 @@ def write_backup(
 ) -> Backup:
     """Write everything into one file, which is there once it is whole; runs and loads wait meanwhile.
 
+    Of a lake that hosts share it holds what all of them have brought and nothing that any has removed.
+
     Raises:
         UserError: there is nothing to back up, or the file exists.
-        RunFailure: a removal was interrupted.
+        RunFailure: a removal was interrupted, another host merges or removes files, or the store or the
+            catalog of the target cannot be reached.
     """
     if not settings.state_file.exists():
         raise UserError(f"nothing has run with the state folder {settings.home} yet")
@@ -65,13 +69,17 @@ def write_backup(
         raise UserError(f"{target} lies in the state folder; name a file outside of it")
     unfinished = target.with_name(f".{target.name}.unfinished")
     try:
-        with exclusive_lock(settings.lock_file, on_wait=say), nobody_loading(settings.lake):
+        with engine_of(settings).lock(settings, on_wait=say):
             if has_pending(settings):
                 raise RunFailure(
                     "a removal of data was interrupted; run `agentmart run`, which ends it, and then"
                     " back up"
                 )
-            with unfinished.open("wb") as file:
+            with (
+                nobody_loading(settings.lake),
+                lake_maintained(settings),
+                unfinished.open("wb") as file,
+            ):
                 unfinished.chmod(0o600)
                 backup = _write(settings, file, made_at=made_at)
                 file.flush()

@@ -19,7 +19,7 @@ from pathlib import Path
 from orchestration.errors import RunFailure
 from orchestration.settings import Settings
 from orchestration.state.tables import connected, version_of
-from orchestration.warehouse.lock import exclusive_lock
+from orchestration.warehouse.engines import engine_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ def upgrade(
     if version_of(settings.state_file) >= steps[-1].version:
         return
     # No run of an older program may be at work on what is changed.
-    with exclusive_lock(settings.lock_file, on_wait=say):
+    with engine_of(settings).lock(settings, on_wait=say):
         for step in steps:
             with connected(settings.state_file) as connection:
                 connection.execute("begin immediate")

@@ -25,11 +25,11 @@ from orchestration.ingest.ledger import sync_folder
 from orchestration.ingest.listing import nobody_loading
 from orchestration.ingest.tombstones import erased_file
 from orchestration.retention.reapplying import erase_again
-from orchestration.settings import Settings
+from orchestration.settings import DEFAULT_TARGET, Settings
 from orchestration.state.backup import FOLDERS, Backup, unpack
 from orchestration.state.home import open_home, restore_folder
 from orchestration.state.tables import connected
-from orchestration.warehouse.lock import exclusive_lock
+from orchestration.warehouse.engines import engine_of
 from orchestration.warehouse.publications import folder_of, make_current
 
 _WAITING = ("outbox", "notifications")
@@ -58,9 +58,12 @@ def restore_backup(
     Raises:
         UserError: the folder holds a deployment and is not to be replaced, the file is no whole backup, or
             it is of another environment or salt than the settings.
+        AgentmartError: the target's warehouse cannot be used from this state folder.
     """
-    staged = restore_folder(settings)
-    with exclusive_lock(settings.lock_file, on_wait=say):
+    staged, engine = restore_folder(settings), engine_of(settings)
+    # What lies in a store that hosts share stays as it is: only the mirror of this host is replaced.
+    with engine.lock(settings, on_wait=say):
+        engine.check(settings)
         if (staged / "ready").exists():
             _move(settings, staged)
             return Restored(backup=None)
@@ -89,7 +92,8 @@ def _make_ready(
     say: Callable[[str], object],
 ) -> Restored:
     # Of a shared lake this is a copy of the mirror; the next run brings it up to the store.
-    new = replace(settings, home=staged, lake_place=None)
+    # What is made ready is nobody's yet, so it needs no engine but the one that every folder can have.
+    new = replace(settings, home=staged, lake_place=None, target=DEFAULT_TARGET)
     backup = unpack(source, staged)
     open_home(new, is_hashing=True, is_made=False, say=say)
     if backup.publication_id is not None:
@@ -170,8 +174,7 @@ def _move(settings: Settings, staged: Path) -> None:
     old = staged / "old"
     old.mkdir(exist_ok=True)
     # The candidate was built of another lake; the next build is a full one.
-    for name in (settings.warehouse_file.name, f"{settings.warehouse_file.name}.wal"):
-        (settings.warehouse / name).unlink(missing_ok=True)
+    engine_of(settings).forget_candidate(settings)
     for name in FOLDERS:
         if (staged / name).exists():
             target = settings.home / name

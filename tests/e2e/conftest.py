@@ -24,6 +24,18 @@ class DeploymentUnderTest:
     def __call__(self, *arguments: str, **environ: str) -> Finished:
         return agentmart(*arguments, home=self.home, environ=environ)
 
+    def run_that_is_refused(self, *, says: str) -> Finished:
+        """A run that a failed audit stops, saying so; the status after it. Readers keep what they have."""
+        current = self.home / "published" / "current"
+        before = current.readlink()
+        finished = self("run", "--as-of", AS_OF)
+        assert finished.exit_code == 1
+        assert says in finished.stderr
+        assert current.readlink() == before
+        status = self("status")
+        assert "FAILED, readers still see the publication above" in status.stdout
+        return status
+
     def copy_to(self, home: Path) -> DeploymentUnderTest:
         shutil.copytree(self.home, home, symlinks=True)
         return DeploymentUnderTest(home)

@@ -275,13 +275,7 @@ def test_a_failed_audit_keeps_the_last_published_state_and_status_says_so(
                 break
     # New data, so that the run has something to build; a code change would do as well.
     (own_deployment.home / "warehouse" / "agentmart.duckdb").unlink()
-    current = (own_deployment.home / "published" / "current").readlink()
-    finished = own_deployment("run", "--as-of", AS_OF)
-    assert finished.exit_code == 1
-    assert "failed" in finished.stderr
-    assert (own_deployment.home / "published" / "current").readlink() == current
-    status = own_deployment("status")
-    assert "FAILED, readers still see the publication above" in status.stdout
+    status = own_deployment.run_that_is_refused(says="failed")
     assert re.search(r"(fail|error): .*rating", status.stdout), status.stdout
     outbox = own_deployment.home / "outbox"
     (told,) = (json.loads(file.read_bytes()) for file in outbox.glob("run_failure-email-*.json"))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from orchestration.settings import PROJECT_ROOT, Settings
 from tests.support.landing import AS_OF, landed, load, ndjson, put_bytes, row_of, tree
 from tests.support.s3_server import KEYS, S3Server, free_port, s3_server
 
+pytestmark = pytest.mark.usefixtures("keys")
 _numbers = itertools.count()
 
 FILES = {
@@ -29,22 +29,6 @@ FILES = {
     "publishers/2026/b b.ndjson": ndjson([row_of("publishers", publisher_id="ö-2")]),
     "charges/c.ndjson": ndjson([row_of("charges"), row_of("charges", amount=-1)]),
 }
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
-    # Nothing of the person's own configuration.
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
 @pytest.fixture

@@ -14,7 +14,16 @@ import pytest
 from orchestration.ingest.ledger import read_entries
 from orchestration.ingest.listing import lake_files
 from orchestration.settings import PROJECT_ROOT, Settings
-from tests.support.landing import AS_OF, load, ndjson, put, query, row_of, tree
+from tests.support.landing import (
+    AS_OF,
+    charges_now_and_soon,
+    events_and_a_bad_one,
+    load,
+    ndjson,
+    put,
+    query,
+    tree,
+)
 
 _LOADERS = 4
 _FILES = 8
@@ -39,21 +48,9 @@ print(json.dumps([[one.path, one.status, one.rows_landed] for one in report.file
 def put_extracts(settings: Settings) -> None:
     """Files of two streams, with rows of many days, refused rows, and rows of the future."""
     for number in range(_FILES):
-        rows = [
-            row_of(
-                "agent_events",
-                id=f"{number}-{row}",
-                timestamp=f"2026-03-{1 + row % 4:02}T10:00:00Z",
-                event_type="unheard of" if row == 7 else "agent_invoked",
-            )
-            for row in range(40)
-        ]
+        rows = events_and_a_bad_one(f"{number}-", rows=40, days=4)
         put(settings, f"agent_events/{number}.ndjson", ndjson(rows))
-        charges = [
-            row_of("charges", charge_id=f"{number}-now"),
-            row_of("charges", charge_id=f"{number}-soon", charged_at="2026-03-10T12:30:00Z"),
-        ]
-        put(settings, f"charges/{number}.ndjson.gz", ndjson(charges))
+        put(settings, f"charges/{number}.ndjson.gz", ndjson(charges_now_and_soon(f"{number}-")))
 
 
 def load_at_once(settings: Settings, as_of_of_each: list[datetime]) -> list[list[list[Any]]]:

@@ -165,6 +165,27 @@ def row_of(stream: str, **changes: object) -> dict[str, Any]:
     return {**VALID_ROWS[stream], **changes}
 
 
+def events_and_a_bad_one(prefix: str, *, rows: int, days: int) -> list[Row]:
+    """Events of the first days of March, the eighth of them of a type that the contract does not know."""
+    return [
+        row_of(
+            "agent_events",
+            id=f"{prefix}{row}",
+            timestamp=f"2026-03-{1 + row % days:02}T10:00:00Z",
+            event_type="unheard of" if row == 7 else "agent_invoked",
+        )
+        for row in range(rows)
+    ]
+
+
+def charges_now_and_soon(prefix: str = "") -> list[Row]:
+    """A charge that counts now, and one of half an hour after ``AS_OF``."""
+    return [
+        row_of("charges", charge_id=f"{prefix}now"),
+        row_of("charges", charge_id=f"{prefix}soon", charged_at="2026-03-10T12:30:00Z"),
+    ]
+
+
 def ndjson(rows: Sequence[Row]) -> bytes:
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
