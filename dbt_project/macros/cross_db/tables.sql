@@ -72,38 +72,32 @@
 {%- endmacro %}
 
 {#
-    The rows of a seed. dbt's own macro binds values as text without escaping it, and a missing one as the text None.
-#}
-{% macro spark__load_csv_rows(model, agate_table) -%}
-    {%- set types = model['config'].get('column_types', {}) -%}
-    {%- set statements = [] -%}
-    {%- for chunk in agate_table.rows | batch(500) -%}
-        {%- set rows = [] -%}
-        {%- for row in chunk -%}
-            {%- set values = [] -%}
-            {%- for name in agate_table.column_names -%}
-                {%- set type = type_named(types.get(name, adapter.convert_type(agate_table, loop.index0))) -%}
-                {%- set value = 'null' if row[name] is none else sql_text(row[name]) -%}
-                {%- do values.append('cast(' ~ value ~ ' as ' ~ type ~ ')') -%}
-            {%- endfor -%}
-            {%- do rows.append('(' ~ values | join(', ') ~ ')') -%}
-        {%- endfor -%}
-        {%- set statement = 'insert into ' ~ this ~ ' values ' ~ rows | join(', ') -%}
-        {%- do adapter.add_query(statement, abridge_sql_log=True) -%}
-        {%- do statements.append(statement) -%}
-    {%- endfor -%}
-    {{ return(statements | first | default('')) }}
-{%- endmacro %}
-
+    A seed with its rows. dbt's own macro binds values as text without escaping it, and a missing one as the text None; and a
+    statement of values takes the cluster 2 ms a value to read, one text that holds them all next to nothing.
+-#}
 {% macro spark__create_csv_table(model, agate_table) -%}
     {%- set types = model['config'].get('column_types', {}) -%}
     {%- set columns = [] -%}
     {%- for name in agate_table.column_names -%}
-        {%- do columns.append(
-            name ~ ' ' ~ type_named(types.get(name, adapter.convert_type(agate_table, loop.index0)))
-        ) -%}
+        {%- set type = type_named(types.get(name, adapter.convert_type(agate_table, loop.index0))) -%}
+        {%- do columns.append('cast(row[' ~ loop.index0 ~ '] as ' ~ type ~ ') as ' ~ name) -%}
     {%- endfor -%}
-    {%- set statement = 'create table ' ~ this ~ ' (' ~ columns | join(', ') ~ ') using parquet' -%}
-    {%- do run_query(statement) -%}
+    {%- set rows = [] -%}
+    {%- for row in agate_table.rows -%}
+        {%- set values = [] -%}
+        {%- for value in row -%}
+            {%- do values.append(none if value is none else value | string) -%}
+        {%- endfor -%}
+        {%- do rows.append(values) -%}
+    {%- endfor -%}
+    {%- set all_rows = "explode(from_json(" ~ sql_text(tojson(rows)) ~ ", 'array<array<string>>'))" -%}
+    {%- set statement = 'create table ' ~ this ~ ' using parquet as select ' ~ columns | join(', ')
+        ~ ' from (select ' ~ all_rows ~ ' as row) as seeded' -%}
+    {%- do adapter.add_query(statement, abridge_sql_log=True) -%}
     {{ return(statement) }}
+{%- endmacro %}
+
+{#- They are there already. -#}
+{% macro spark__load_csv_rows(model, agate_table) -%}
+    {{ return('') }}
 {%- endmacro %}
