@@ -28,7 +28,7 @@ help:
 	@echo 'make spark  set up the target spark: its environment, and whether the cluster in SPARK_REMOTE can be used'
 	@echo 'make spark-build  build what `make run` built once more on a Spark cluster of this machine, and say how far it gets'
 	@echo 'make soak   the long forms of the random tests: deliveries, kills, noise, leaks (hours)'
-	@echo 'make bench  ingestion and the whole job beside other tools, false alarms and the speed of reports, into tests/benchmarks/RESULTS.md (EVENTS=10000000 REPEATS=3)'
+	@echo 'make bench  ingestion and the whole job beside other tools, false alarms, the speed of reports and of each engine, into tests/benchmarks/RESULTS.md (EVENTS=10000000 REPEATS=3)'
 	@echo 'make clean  remove the environment and caches; data/ stays'
 
 .PHONY: run
@@ -131,12 +131,13 @@ EVENTS ?= 10000000
 REPEATS ?= 3
 
 .PHONY: bench
-bench: $(VENV)/.installed $(BENCH_VENV)/.installed
+bench: $(VENV)/.installed $(BENCH_VENV)/.installed $(SPARK_VENV)/.installed java
 	$(BIN)/python -m tests.benchmarks.ingest.measure --events $(EVENTS) --repeats $(REPEATS) --date "$$(date +%F)"
 	$(BIN)/python -m tests.benchmarks.whole_job.measure --events $(EVENTS) --repeats $(REPEATS) --date "$$(date +%F)"
 	$(BIN)/python -m tests.benchmarks.anomalies.measure --date "$$(date +%F)"
 	$(BIN)/python -m tests.benchmarks.reports.measure --repeats $(REPEATS) --date "$$(date +%F)"
 	$(BIN)/python -m tests.benchmarks.growth.measure --repeats $(REPEATS) --date "$$(date +%F)"
+	$(BIN)/python -m tests.benchmarks.engines.measure --repeats $(REPEATS) --date "$$(date +%F)"
 
 $(BENCH_VENV)/.installed: tests/benchmarks/requirements.lock
 	$(BIN)/uv venv --quiet --clear --python "$(PYTHON)" $(BENCH_VENV)

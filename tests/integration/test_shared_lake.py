@@ -7,13 +7,13 @@ The server is a process on loopback that keeps conditional puts, as the real sto
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from orchestration.errors import RunFailure, UserError
+from orchestration.generate.extracts import write_extracts
 from orchestration.ingest import shared_lake
 from orchestration.ingest.compaction import compact_lake
 from orchestration.ingest.ledger import LedgerEntry, read_entries, write_json
@@ -27,29 +27,32 @@ from orchestration.retention.erasure import Subject
 from orchestration.retention.reapplying import apply_removals_of_others
 from orchestration.retention.removal import conclude
 from orchestration.settings import Settings
+from orchestration.state.backup import write_backup
 from orchestration.state.home import open_home
 from tests.support.command_line import agentmart
-from tests.support.landing import AS_OF, load, ndjson, put, put_bytes, row_of
+from tests.support.ducklake import (
+    differing_exports,
+    differing_tables,
+    first_of_each_kind,
+    scopes_of,
+)
+from tests.support.landing import (
+    AS_OF,
+    charges_now_and_soon,
+    events_and_a_bad_one,
+    load,
+    ndjson,
+    put,
+    put_bytes,
+    row_of,
+)
+from tests.support.published_home import publish_landing
 from tests.support.removals import check_lake, erase
 from tests.support.s3_server import KEYS, S3Server, free_port, s3_server
 from tests.support.shared_lake import Hosts, held, load_at_once, mirrored, rows_of
 
+pytestmark = pytest.mark.usefixtures("keys")
 _numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
 def made(settings: Settings) -> Settings:
@@ -69,21 +72,9 @@ def extracts(files: int = 3) -> dict[str, bytes]:
     """Files of events of two days, with refused rows, and of charges, of which one lies in the future."""
     found = {}
     for number in range(files):
-        events = [
-            row_of(
-                "agent_events",
-                id=f"{number}-{row}",
-                timestamp=f"2026-03-0{1 + row % 2}T10:00:00Z",
-                event_type="unheard of" if row == 7 else "agent_invoked",
-            )
-            for row in range(10)
-        ]
+        events = events_and_a_bad_one(f"{number}-", rows=10, days=2)
         found[f"agent_events/{number}.ndjson"] = ndjson(events)
-    charges = [
-        row_of("charges", charge_id="now"),
-        row_of("charges", charge_id="soon", charged_at="2026-03-10T12:30:00Z"),
-    ]
-    found["charges/c.ndjson"] = ndjson(charges)
+    found["charges/c.ndjson"] = ndjson(charges_now_and_soon())
     found["tenants/t.ndjson"] = ndjson([row_of("tenants"), row_of("tenants", tenant_id="t-2")])
     return found
 
@@ -382,6 +373,45 @@ def test_two_hosts_do_not_merge_at_the_same_time_and_one_that_died_goes_on(hosts
             pass
     with lake_maintained(there):
         pass
+
+
+def test_a_backup_holds_what_every_host_has_brought_and_is_not_made_while_one_removes(
+    hosts: Hosts, tmp_path: Path
+) -> None:
+    load_on(hosts.settings("loader"), deliver(hosts, tenants()))
+    here, file = made(hosts.settings("here")), tmp_path / "here.tar"
+    with (
+        lake_maintained(hosts.settings("loader")),
+        pytest.raises(RunFailure, match=r"AGENTMART_LAKE .*merges or removes files"),
+    ):
+        write_backup(here, file, made_at=AS_OF, say=pytest.fail)
+    assert not file.exists()
+    backup = write_backup(here, file, made_at=AS_OF, say=pytest.fail)
+    in_backup = {
+        path.removeprefix("lake/"): digest
+        for path, digest in backup.digests.items()
+        if path.startswith("lake/") and not path.startswith("lake/.")
+    }
+    stored = hosts.stored()
+    assert stored
+    assert {path: in_backup[path] for path in stored} == stored
+
+
+def test_what_one_host_loads_another_one_builds_and_publishes_as_of_a_lake_of_its_own(
+    hosts: Hosts, tmp_path: Path
+) -> None:
+    """By what dbt sends; the commands are in tests/soak/shared_lake.py."""
+    alone = Settings(home=tmp_path / "alone", threads=2)
+    write_extracts(out=alone.landing, events=100, days=3, seed=7, until=AS_OF)
+    publish_landing(alone, as_of=AS_OF)
+    assert not load_on(hosts.settings("loader"), str(alone.landing)).with_status(FAILED)
+    builder = hosts.settings("builder")
+    builder.landing.mkdir(parents=True)
+    publish_landing(builder, as_of=AS_OF)
+    assert held(builder) == held(alone)
+    assert differing_tables(builder, alone) == []
+    scopes = first_of_each_kind(scopes_of(alone))
+    assert differing_exports(builder, alone, scopes=scopes, as_of=AS_OF) == []
 
 
 def test_a_folder_that_holds_a_lake_fills_an_empty_store(hosts: Hosts, tmp_path: Path) -> None:

@@ -118,8 +118,15 @@ def replay_full_build(builds: RecordedBuilds, settings: Settings) -> None:
     settings.warehouse.mkdir(parents=True, exist_ok=True)
     with duckdb.connect(config={"threads": settings.threads}) as connection:
         connection.execute(f"attach '{settings.warehouse_file}' as agentmart")
-        _use(connection)
-        _send(connection, builds.full, settings=settings, recorded_in=builds.home)
+        send_full_build(connection, builds, settings)
+
+
+def send_full_build(
+    connection: duckdb.DuckDBPyConnection, builds: RecordedBuilds, settings: Settings
+) -> None:
+    """The same in a database that the connection knows as ``agentmart``."""
+    _use(connection)
+    _send(connection, builds.full, settings=settings, recorded_in=builds.home)
 
 
 @contextmanager

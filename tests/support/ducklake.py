@@ -11,7 +11,7 @@ import math
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,22 +20,19 @@ from typing import Any
 
 import duckdb
 
-from orchestration.defs.dbt_build import run_dbt_build
-from orchestration.ingest.load import load_landing
 from orchestration.reporting.datasets.asking import Request
 from orchestration.reporting.datasets.registry import DATASETS
 from orchestration.reporting.documents import to_json
 from orchestration.reporting.query import read_published
 from orchestration.reporting.scopes import ScopeKind
 from orchestration.settings import PROJECT_ROOT, Settings
-from orchestration.state.store import StateStore
-from orchestration.warehouse.build import CurrentRun, prepare_build, publish_candidate
-from orchestration.warehouse.ducklake import SNAPSHOT_SCRIPT, load_extension
-from orchestration.warehouse.manifest import prepare_manifest
+from orchestration.warehouse.ducklake import SNAPSHOT_SCRIPT, load_extension, writing
 from orchestration.warehouse.publications import folder_of
+from tests.support.builds import send_full_build
 from tests.support.command_line import Finished, agentmart
 from tests.support.postgres_server import PASSWORD, PostgresServer
 from tests.support.published_home import answer
+from tests.support.recordings import recorded_builds
 
 # Which run made a publication and from what, and what its tests said: two runs differ in that.
 ABOUT_THE_RUN = (
@@ -65,20 +62,15 @@ def run(environment: Mapping[str, str], *, as_of: datetime) -> Finished:
     return agentmart(*words, home=Path(environment["AGENTMART_HOME"]), environ=environment)
 
 
-def publish_on_ducklake(settings: Settings, *, as_of: datetime) -> None:
-    """Load, build every model without its data tests, and publish; the environment is that of a run."""
-    report = load_landing(settings=settings, landing=settings.landing, as_of=as_of)
-    assert not [outcome.error for outcome in report.files if outcome.error]
-    prepare_manifest(settings)
-    store = StateStore(settings.state_file)
-    started = store.start_run(run_key="ducklake", command="test", as_of=as_of)
-    current = CurrentRun(settings=settings, store=store, run=started)
-    plan = prepare_build(current, is_complete=True)
-    chosen = ("resource_type:seed", "resource_type:model")
-    results = run_dbt_build(settings, plan=plan, select=chosen)["results"]
-    bad = [f"{one['unique_id']}: {one['message']}" for one in results if one["status"] == "error"]
-    assert not bad, "\n".join(bad)
-    publish_candidate(current)
+def replay_on_ducklake(settings: Settings) -> None:
+    """Build all models from the run inputs by what dbt sends for a full build, in one commit.
+
+    Of a hundred seconds that dbt takes on the target, most are its commits: each reads the whole catalog.
+    """
+    with writing(settings) as connection:
+        connection.execute("begin")
+        send_full_build(connection, recorded_builds()[1], settings)
+        connection.execute("commit")
 
 
 def snapshot_of(settings: Settings, publication_id: int) -> int:
@@ -99,13 +91,39 @@ def open_snapshot(settings: Settings) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+@contextmanager
+def opened(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The file of the current publication."""
+    with duckdb.connect(str(settings.published_file.resolve()), read_only=True) as published:
+        yield published
+
+
 def tables_of(settings: Settings) -> list[str]:
     """Every table of the current publication."""
-    with duckdb.connect(str(settings.published_file.resolve()), read_only=True) as published:
+    with opened(settings) as published:
         rows = published.execute(
             "select schema_name || '.' || table_name from duckdb_tables() order by all"
         ).fetchall()
     return [name for (name,) in rows]
+
+
+def differing_tables(these: Settings, those: Settings) -> list[str]:
+    """What two publications do not have the same, but for what they say of the runs that made them."""
+    tables = tables_of(these)
+    assert tables == tables_of(those)
+    with opened(these) as left, opened(those) as right:
+        compared = [table for table in tables if table not in ABOUT_THE_RUN]
+        found = [rows_that_differ(left, right, table) for table in compared]
+    return [one for one in found if one is not None]
+
+
+def differs_from_snapshot(settings: Settings) -> list[str]:
+    """What the published file and the snapshot of the same publication do not have the same."""
+    with opened(settings) as file, closing(open_snapshot(settings)) as snapshot:
+        # In one transaction the catalog is read once.
+        snapshot.execute("begin")
+        found = [rows_that_differ(file, snapshot, table) for table in tables_of(settings)]
+    return [one for one in found if one is not None]
 
 
 def rows_that_differ(
@@ -144,12 +162,19 @@ def same(this: Any, that: Any) -> bool:
             return bool(this == that)
 
 
-def exports_of(settings: Settings, *, scopes: list[str], as_of: datetime) -> dict[str, Any]:
+def exports_of(
+    settings: Settings,
+    *,
+    scopes: Sequence[str],
+    as_of: datetime,
+    datasets: Iterable[str] = DATASETS,
+) -> dict[str, Any]:
     """The document of every dataset for every scope that it is made for."""
     found = {}
     with read_published(settings) as published:
         for scope in scopes:
-            for name, dataset in DATASETS.items():
+            for name in datasets:
+                dataset = DATASETS[name]
                 if ScopeKind(scope.partition(":")[0]) not in dataset.scopes:
                     continue
                 metric = dataset.metric
@@ -158,6 +183,41 @@ def exports_of(settings: Settings, *, scopes: list[str], as_of: datetime) -> dic
                 document = answer(published, name, request, as_of=as_of).document
                 found[f"{name} of {scope}"] = json.loads(to_json(document))
     return found
+
+
+def differing_exports(
+    these: Settings,
+    those: Settings,
+    *,
+    scopes: Sequence[str],
+    as_of: datetime,
+    datasets: Iterable[str] = DATASETS,
+) -> list[str]:
+    """The documents that two deployments do not give the same."""
+    datasets = tuple(datasets)
+    left, right = (
+        exports_of(one, scopes=scopes, as_of=as_of, datasets=datasets) for one in (these, those)
+    )
+    assert left
+    assert left.keys() == right.keys()
+    return [name for name in left if not same(left[name], right[name])]
+
+
+def scopes_of(settings: Settings) -> list[str]:
+    """The platform, every tenant and every publisher whose id tells it apart."""
+    scopes = ["platform"]
+    with opened(settings) as published:
+        for kind in ("tenant", "publisher"):
+            rows = published.execute(
+                f"select {kind}_id from core.dim_{kind}s group by all having count(*) = 1 order by all"
+            ).fetchall()
+            scopes += [f"{kind}:{one}" for (one,) in rows]
+    return scopes
+
+
+def first_of_each_kind(scopes: Iterable[str]) -> list[str]:
+    """One scope of each kind."""
+    return list({scope.partition(":")[0]: scope for scope in reversed([*scopes])}.values())
 
 
 # Asks the snapshot of the current publication, and the published file, until it is told to stop.

@@ -38,6 +38,7 @@ class PostgresServer:
 
     port: int
     log: Path
+    process_id: int
 
     @property
     def catalog(self) -> str:
@@ -65,8 +66,8 @@ def postgres_server() -> Iterator[PostgresServer]:
             for path in (folder, secret):
                 os.chown(path, _NOBODY, _NOBODY)
         _run("initdb", "-D", data, "-U", USER, "--pwfile", secret, "--auth=scram-sha-256", folder)
-        server = PostgresServer(port=free_port(), log=folder / "log")
-        with server.log.open("w") as log:
+        port, log_file = free_port(), folder / "log"
+        with log_file.open("w") as log:
             process = subprocess.Popen(
                 [
                     *(
@@ -74,7 +75,7 @@ def postgres_server() -> Iterator[PostgresServer]:
                         "-D",
                         data,
                         "-p",
-                        str(server.port),
+                        str(port),
                         "-h",
                         "127.0.0.1",
                     ),
@@ -84,6 +85,7 @@ def postgres_server() -> Iterator[PostgresServer]:
                 stderr=log,
                 **_as_nobody(folder),
             )
+        server = PostgresServer(port=port, log=log_file, process_id=process.pid)
         _wait_until_it_answers(server, process)
         yield server
     finally:

@@ -10,7 +10,7 @@ expected figure.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -29,15 +29,23 @@ from tests.support.builds import replay_full_build
 from tests.support.recordings import recorded_builds
 
 
-def publish_landing(settings: Settings, *, as_of: datetime) -> None:
-    """Load, build and publish as a run does, without dbt's overhead and its data tests."""
+def publish_landing(
+    settings: Settings, *, as_of: datetime, build: Callable[[Settings], None] | None = None
+) -> None:
+    """Load, build and publish as a run does, without dbt's overhead and its data tests.
+
+    ``build`` makes the candidate from the run inputs, where it is not the embedded engine's.
+    """
     report = load_landing(settings=settings, landing=settings.landing, as_of=as_of)
     assert not [outcome.error for outcome in report.files if outcome.error]
     store = StateStore(settings.state_file)
     run = store.start_run(run_key="golden", command="test", as_of=as_of)
     current = CurrentRun(settings=settings, store=store, run=run)
     prepare_build(current, is_complete=True)
-    replay_full_build(recorded_builds()[1], settings)
+    if build is None:
+        replay_full_build(recorded_builds()[1], settings)
+    else:
+        build(settings)
     publish_candidate(current)
 
 
