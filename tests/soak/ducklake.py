@@ -41,7 +41,7 @@ from tests.support.published_home import publish_landing
 from tests.support.s3_server import KEYS, s3_server
 
 _END = datetime(2026, 3, 2, 6, tzinfo=UTC)
-_READERS = 4
+_READERS = 2
 # The landing as of each of these days, the last one all of it.
 _DELIVERIES = [_END - timedelta(days=days) for days in (20, 1, 0)]
 

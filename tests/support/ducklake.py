@@ -233,7 +233,7 @@ while True:
     if not seen:
         print("\\nreading", flush=True)
     seen.append(found)
-    if stop.wait(1):
+    if stop.wait(5):
         break
 print(json.dumps(seen))
 """

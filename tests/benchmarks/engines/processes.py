@@ -16,7 +16,7 @@ from pathlib import Path
 from orchestration.settings import PROJECT_ROOT
 
 _MEGABYTE = 1_000_000
-_SECONDS_BETWEEN_SAMPLES = 0.5
+_SECONDS_BETWEEN_SAMPLES = 1.0
 # Fields of /proc/<pid>/stat after the name: the parent; user and system time, own and of children that ended.
 _PARENT, _TIMES = 1, slice(11, 15)
 
