@@ -18,7 +18,7 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner
 
-from orchestration.defs.dbt_quickly import dbt_quickly
+from orchestration.defs.dbt_quickly import TEMPLATES, dbt_quickly
 from orchestration.disk_space import is_out_of_space, out_of_space, says_out_of_space
 from orchestration.errors import RunFailure
 from orchestration.settings import DBT_PROJECT_DIR, DEFAULT_TARGET, Settings
@@ -57,7 +57,7 @@ def run_dbt_build(
 
 
 def _run_here(settings: Settings, arguments: list[str]) -> None:
-    with settings.dbt_environment(), dbt_quickly(_TEMPLATES):
+    with settings.dbt_environment(), dbt_quickly(TEMPLATES):
         outcome = dbtRunner().invoke([*arguments, *_WITHOUT_RECORDS])
     # dbt keeps the file open for its next command; publishing attaches it in this process.
     DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
@@ -92,9 +92,6 @@ def _run_beside(settings: Settings, command: list[str], variables: Mapping[str, 
 
 
 _SHOWN_CHARACTERS = 2000
-
-# Every deployment of this code has the same templates.
-_TEMPLATES = MANIFEST_FILE.with_name("templates.marshal")
 
 # Of its records dbt would write the manifest twice, 5 MB each, which nobody reads and takes seconds.
 _WITHOUT_RECORDS = ["--no-write-json"]

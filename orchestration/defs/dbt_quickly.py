@@ -29,6 +29,11 @@ from dbt_common.events.base_types import BaseEvent, EventLevel
 from dbt_common.events.event_manager import EventManager
 from dbt_common.events.event_manager_client import ctx_set_event_manager, get_event_manager
 
+from orchestration.warehouse.manifest import MANIFEST_FILE
+
+# Every deployment of this code has the same templates.
+TEMPLATES = MANIFEST_FILE.with_name("templates.marshal")
+
 
 @contextmanager
 def dbt_quickly(templates: Path) -> Iterator[None]:

@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
-from orchestration.settings import DBT_PROJECT_DIR
+from orchestration.settings import Settings
 from tests.e2e.conftest import DeploymentUnderTest
+from tests.support.dbt_runner import call_dbt, failures
 
 
-def test_every_unit_test_of_the_models_passes(
-    own_deployment: DeploymentUnderTest, tmp_path: Path
-) -> None:
-    project = str(DBT_PROJECT_DIR)
-    done = subprocess.run(
-        [
-            str(Path(sys.executable).with_name("dbt")),
-            *("test", "--select", "test_type:unit", "--threads", "2"),
-            *("--project-dir", project, "--profiles-dir", project),
-            *("--target-path", str(tmp_path), "--log-path", str(tmp_path)),
-        ],
-        env={"PATH": os.environ["PATH"], "AGENTMART_HOME": str(own_deployment.home)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    results = [
-        one
-        for one in json.loads((tmp_path / "run_results.json").read_text())["results"]
-        if one["unique_id"].startswith("unit_test.")
-    ]
-    failed = [f"{one['unique_id']}: {one['message']}" for one in results if one["status"] != "pass"]
-    assert not failed, "\n".join(failed)
-    assert done.returncode == 0, done.stdout
-    assert len(results) > 80
+def test_every_unit_test_of_the_models_passes(own_deployment: DeploymentUnderTest) -> None:
+    settings = Settings(home=own_deployment.home, threads=2)
+    results = call_dbt(settings, "test", "--select", "test_type:unit")
+    tried = [one for one in results.results if one.node.unique_id.startswith("unit_test.")]
+    assert failures(results) == []
+    assert len(tried) > 80

@@ -17,15 +17,14 @@ from typing import Any
 
 import duckdb
 import pytest
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-from dbt.cli.main import dbtRunner
 
 from orchestration.contracts.streams import STREAMS
 from orchestration.ingest.ledger import read_entries
 from orchestration.ingest.load import NEW
-from orchestration.settings import DBT_PROJECT_DIR, PROJECT_ROOT, Settings
-from orchestration.warehouse.plan import BuildPlan, write_run_inputs
+from orchestration.settings import PROJECT_ROOT, Settings
+from tests.support.builds import replay_full_build, write_inputs
 from tests.support.landing import landed, load, ndjson, put, quarantined
+from tests.support.recordings import recorded_builds
 
 SAMPLE = PROJECT_ROOT / "seeds" / "sample" / "otel"
 AS_OF = datetime(2026, 5, 1, tzinfo=UTC)
@@ -634,32 +633,8 @@ def test_lines_that_are_no_spans_are_counted_and_refuse_nothing_else(settings: S
 @pytest.fixture(scope="module")
 def facts(sample: Settings) -> duckdb.DuckDBPyConnection:
     """The facts of usage and of invocations, built from the samples."""
-    entries = read_entries(sample.lake)
-    loads = frozenset(entry.load_id for entry in entries)
-    plan = BuildPlan(
-        reason="test",
-        is_nothing=False,
-        is_full_refresh=True,
-        code_fingerprint="test",
-        load_ids=loads,
-        pending_load_ids=loads,
-    )
-    write_run_inputs(sample, entries=entries, plan=plan, run_id=1, as_of=AS_OF, is_complete=True)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AGENTMART_HOME", str(sample.home))
-        environment.setenv("AGENTMART_THREADS", "2")
-        outcome = dbtRunner().invoke(
-            [
-                "build",
-                *("--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR)),
-                *("--target-path", str(sample.dbt_target), "--log-path", str(sample.dbt_target)),
-                *("--quiet", "--select", "+fct_invocations"),
-                *("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"),
-            ]
-        )
-    # dbt keeps the file open until its process ends.
-    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
-    assert outcome.success, outcome.exception or outcome.result
+    write_inputs(sample, published=None, as_of=AS_OF)
+    replay_full_build(recorded_builds()[1], sample)
     return duckdb.connect(str(sample.warehouse_file), read_only=True)
 
 

@@ -15,14 +15,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-from dbt.cli.main import dbtRunner
 
 from orchestration.generate.extracts import write_extracts
 from orchestration.ingest.ledger import read_entries
 from orchestration.ingest.load import load_landing
-from orchestration.settings import DBT_PROJECT_DIR, Settings
+from orchestration.settings import Settings
 from orchestration.warehouse.plan import BuildPlan, write_run_inputs
+from tests.support.dbt_runner import call_dbt, failures
 
 AS_OF = datetime(2026, 3, 2, 6, tzinfo=UTC)
 DELIVERIES = 3
@@ -488,35 +487,13 @@ def _write_inputs(settings: Settings, *, published: frozenset[str]) -> frozenset
 
 def _build(settings: Settings, *, is_first: bool, is_full_refresh: bool) -> None:
     """Build the facts and what they read; views and seeds, which hold no extract, only once."""
-    arguments = [
-        "build",
-        "--project-dir",
-        str(DBT_PROJECT_DIR),
-        "--profiles-dir",
-        str(DBT_PROJECT_DIR),
-        "--target-path",
-        str(settings.dbt_target),
-        "--log-path",
-        str(settings.dbt_target),
-        "--quiet",
-        "--select",
-        *(f"+{fact}" for fact in FACTS),
-        "--exclude-resource-type",
-        "test",
-        "--exclude-resource-type",
-        "unit_test",
-    ]
+    arguments = ["--select", *(f"+{fact}" for fact in FACTS)]
+    arguments += ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
     if not is_first:
         arguments += ["--exclude", "config.materialized:view", "resource_type:seed"]
     if is_full_refresh:
         arguments.append("--full-refresh")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AGENTMART_HOME", str(settings.home))
-        environment.setenv("AGENTMART_THREADS", str(settings.threads))
-        outcome = dbtRunner().invoke(arguments)
-    # dbt keeps the file open until its process ends; closed, it is whole and can be copied.
-    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
-    assert outcome.success, outcome.exception or outcome.result
+    assert failures(call_dbt(settings, "build", *arguments)) == []
 
 
 def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:

@@ -14,15 +14,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-from dbt.artifacts.schemas.run import RunExecutionResult
-from dbt.cli.main import dbtRunner
 
 from orchestration.generate.extracts import write_extracts
-from orchestration.ingest.ledger import read_entries
 from orchestration.ingest.load import load_landing
-from orchestration.settings import DBT_PROJECT_DIR, Settings
-from orchestration.warehouse.plan import BuildPlan, write_run_inputs
+from orchestration.settings import Settings
+from tests.support.builds import replay_full_build, write_inputs
+from tests.support.recordings import recorded_builds
 
 AS_OF = datetime(2026, 3, 2, 6, tzinfo=UTC)
 
@@ -45,18 +42,8 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _plant_tenant(settings.landing)
     report = load_landing(settings=settings, landing=settings.landing, as_of=AS_OF)
     assert report.files
-    entries = read_entries(settings.lake)
-    loads = frozenset(entry.load_id for entry in entries)
-    plan = BuildPlan(
-        reason="test",
-        is_nothing=False,
-        is_full_refresh=True,
-        code_fingerprint="test",
-        load_ids=loads,
-        pending_load_ids=loads,
-    )
-    write_run_inputs(settings, entries=entries, plan=plan, run_id=1, as_of=AS_OF, is_complete=True)
-    _build(settings)
+    write_inputs(settings, published=None, as_of=AS_OF)
+    replay_full_build(recorded_builds()[1], settings)
     return settings.warehouse_file
 
 
@@ -347,37 +334,6 @@ def _plant_tenant(landing: Path) -> None:
     ]
     path = landing / "agent_events" / "planted.ndjson"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-
-
-def _build(settings: Settings) -> None:
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AGENTMART_HOME", str(settings.home))
-        environment.setenv("AGENTMART_THREADS", str(settings.threads))
-        outcome = dbtRunner().invoke(
-            [
-                "build",
-                "--full-refresh",
-                "--project-dir",
-                str(DBT_PROJECT_DIR),
-                "--profiles-dir",
-                str(DBT_PROJECT_DIR),
-                "--target-path",
-                str(settings.dbt_target),
-                "--log-path",
-                str(settings.dbt_target),
-                "--quiet",
-                "--exclude-resource-type",
-                "test",
-                "--exclude-resource-type",
-                "unit_test",
-            ]
-        )
-    # dbt keeps the file open until its process ends; closed, it is whole and can be copied.
-    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
-    assert isinstance(outcome.result, RunExecutionResult), outcome.exception
-    assert outcome.success, [
-        result.message for result in outcome.result.results if result.status != "success"
-    ]
 
 
 def _function_names(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,14 +24,12 @@ from typing import Any, NamedTuple
 
 import duckdb
 import pytest
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
-from dbt.cli.main import dbtRunner
 
 from orchestration.ingest.ledger import read_entries
-from orchestration.settings import DBT_PROJECT_DIR, Settings
+from orchestration.settings import Settings
 from orchestration.warehouse.days import DayRange
-from orchestration.warehouse.manifest import MANIFEST_FILE, prepare_manifest, read_manifest
+from orchestration.warehouse.manifest import read_manifest
 from orchestration.warehouse.plan import BuildPlan, write_run_inputs
 from orchestration.warehouse.upkeep import (
     Lineage,
@@ -41,6 +38,7 @@ from orchestration.warehouse.upkeep import (
     fingerprint_inputs,
     plan_extent,
 )
+from tests.support.dbt_runner import call_dbt, failures
 
 _COMMENT = re.compile(r"\s*/\*\s*(\{.*?\})\s*\*/\s*", re.DOTALL)
 _DATE_LIST = re.compile(r"\bin \((date '\d{4}-\d{2}-\d{2}'(?:, date '\d{4}-\d{2}-\d{2}')*)\)")
@@ -94,23 +92,10 @@ def build_with_dbt(
     settings: Settings, *, is_full_refresh: bool, extent: Sequence[str] = ()
 ) -> None:
     """Run dbt on the run inputs as the product does, without the data tests."""
-    prepare_manifest(settings)
-    settings.dbt_target.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(MANIFEST_FILE.with_name("partial_parse.msgpack"), settings.dbt_target)
-    project, artifacts = str(DBT_PROJECT_DIR), str(settings.dbt_target)
-    arguments = ["build", "--project-dir", project, "--profiles-dir", project]
-    arguments += ["--target-path", artifacts, "--log-path", artifacts, "--quiet"]
-    arguments += ["--threads", str(settings.threads)]
-    arguments += ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
+    arguments = ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
     if is_full_refresh:
         arguments.append("--full-refresh")
-    with settings.dbt_environment():
-        outcome = dbtRunner().invoke([*arguments, *extent])
-    # dbt keeps the file open until its process ends; closed, it is whole and can be copied.
-    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
-    assert outcome.exception is None, outcome.exception
-    bad = [f"{one.node.name}: {one.message}" for one in outcome.result if one.status == "error"]  # type: ignore[union-attr]
-    assert outcome.success, bad
+    assert failures(call_dbt(settings, "build", *arguments, *extent)) == []
 
 
 def replay_full_build(builds: RecordedBuilds, settings: Settings) -> None:
