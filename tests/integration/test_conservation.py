@@ -16,15 +16,14 @@ from typing import Any
 
 import duckdb
 import pytest
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-from dbt.cli.main import dbtRunner
 
 from orchestration.ingest.ledger import read_entries
 from orchestration.ingest.load import load_landing
-from orchestration.settings import DBT_PROJECT_DIR, Settings
+from orchestration.settings import Settings
 from orchestration.warehouse.broken_rules import name_broken_rules
 from orchestration.warehouse.manifest import read_run_results
 from orchestration.warehouse.plan import BuildPlan, write_run_inputs
+from tests.support.dbt_runner import call_dbt
 from tests.support.landing import VALID_ROWS, ndjson, put, row_of
 
 AS_OF = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -104,13 +103,8 @@ def _write_inputs(settings: Settings) -> None:
 
 def _dbt(settings: Settings, *arguments: str) -> tuple[Mapping[str, Any], ...]:
     """Build as a run does; dbt's results."""
-    project, artifacts = str(DBT_PROJECT_DIR), str(settings.dbt_target)
-    places = ["--project-dir", project, "--profiles-dir", project]
-    places += ["--target-path", artifacts, "--log-path", artifacts, "--quiet"]
-    with settings.dbt_environment():
-        dbtRunner().invoke(["build", *places, "--exclude-resource-type", "unit_test", *arguments])
-    # dbt keeps the file open until its process ends; closed, it is whole and can be copied.
-    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+    called = call_dbt(settings, "build", "--exclude-resource-type", "unit_test", *arguments)
+    called.write(str(settings.dbt_target / "run_results.json"))
     return tuple(read_run_results(settings.dbt_target)["results"])
 
 
