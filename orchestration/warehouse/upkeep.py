@@ -26,7 +26,9 @@ from orchestration.ingest.ledger import LedgerEntry
 from orchestration.settings import DEFAULT_TARGET, Settings
 
 # What says which rows of an incremental model to make again is not what the model is made of.
-_SAYS_WHAT_TO_REDO = frozenset({"loads", "stg_loads", "int_pending_dates"})
+_SAYS_WHAT_TO_REDO = frozenset(
+    {"loads", "stg_loads", "pending_event_dates", "stg_pending_event_dates", "int_pending_dates"}
+)
 # They change with the loads of each stream, or say when the run was.
 _READ_OTHERWISE = frozenset({"run_context", "lake_files"})
 

@@ -27,7 +27,17 @@ from tests.support.dbt_runner import call_dbt
 from tests.support.landing import VALID_ROWS, ndjson, put, row_of
 
 AS_OF = datetime(2026, 3, 10, 12, tzinfo=UTC)
+# What a full build counts, in its order: the copies are landed rows that every day adds to.
 COUNTS = (
+    "stg_agent_events__copies",
+    "stg_llm_calls__copies",
+    "stg_audit_events__copies",
+    "stg_quality_scores__copies",
+    "stg_charges__copies",
+    "stg_instance_samples__copies",
+    "stg_health_samples__copies",
+    "stg_conversations__copies",
+    "stg_tasks__copies",
     "stg_landed_counts",
     "stg_stream_copies",
     "int_rows_counted",
@@ -117,7 +127,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     _write_inputs(settings)
     facts = _dbt(settings, "--select", "+core", "--exclude-resource-type", "test")
     assert {one["status"] for one in facts} == {"success"}
-    results = _dbt(settings, "--select", *COUNTS)
+    results = _dbt(settings, "--full-refresh", "--select", *COUNTS)
     assert {one["status"] for one in results} == {"success", "pass"}
     return Built(settings=settings, results=results)
 

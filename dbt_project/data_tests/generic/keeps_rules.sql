@@ -10,6 +10,7 @@
     expressions       name -> condition of a row; fails where it is false, so unknown passes
     references        column -> {to, field, where}: the value is found in the column `field` (the
                       same name when left out) of `to`, for rows that meet `where`; NULL passes
+    newly_landed      the large stream of which an increment tests the days that it landed on alone
 
     A result row names the rules that are broken together, the number of rows that break them, and
     the key of one such row. Nothing but keys is shown: other values may be personal.
@@ -22,9 +23,11 @@
     accepted_values={},
     ranges=[],
     expressions={},
-    references={}
+    references={},
+    newly_landed=none
 ) %}
 {{ config(fail_calc='cast(coalesce(sum(failing_rows), 0) as bigint)') }}
+{%- set rows = rows_newly_landed(model, newly_landed) if newly_landed else model -%}
 {%- set required_key_columns = key | reject('in', nullable_key_columns) | list -%}
 {%- set rules = [] -%}
 {%- for column in not_null -%}
@@ -78,7 +81,7 @@ with keys as (
         '{{ key | join(', ') }} unique'
         {%- endif %} as broken_rules,
         count(*) as row_count
-    from {{ model }}
+    from {{ rows }}
     group by {{ key | join(', ') }}
     having
         count(*) > 1
@@ -107,7 +110,7 @@ from (
         {%- for rule, broken in rules %}
         {{ '|| ' if not loop.first }}case when {{ broken }} then {{ sql_text(rule ~ '; ') }} else '' end
         {%- endfor %} as broken_rules
-    from {{ model }}
+    from {{ rows }}
     {%- for column, reference in references.items() %}
     left join (
         select distinct {{ reference.field or column }} as known_value from {{ reference.to }}

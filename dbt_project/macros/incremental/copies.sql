@@ -29,7 +29,7 @@
     files. Only where one raw row holds the key of the copy that counts more than once, which is
     nearly never, does its place not tell it apart; then the stream is read again for such rows.
 #}
-{% macro counted_copies(stream, repeated_keys, key_column, key_name) -%}
+{% macro counted_copies(stream, repeated_keys, key_column, key_name, event_time='timestamp') -%}
 told_copies as (
     select landed.*
     from {{ stream }} as landed
@@ -51,7 +51,7 @@ ranked_copies as (
         landed.*,
         row_number() over (
             partition by landed.source_name, landed.{{ key_column }}
-            order by landed.event_date asc, landed.timestamp asc, landed.row_hash asc
+            order by landed.event_date asc, landed.{{ event_time }} asc, landed.row_hash asc
         ) as copy_rank
     from {{ stream }} as landed
     inner join ({{ counted_repeats(repeated_keys, key_name) }}) as counted_repeats
@@ -108,51 +108,51 @@ counted_copies as (
 
 {#
     The body of the relation of repeated keys: one row per landed copy of a key that landed more than
-    once. Full: one pass over the keys, one for the copies. Incremental: only the keys of loads that no
+    once, found among the narrow copies of the stream. Incremental: only the keys of loads that no
     publication holds yet are looked up, and what is not listed yet is appended.
 #}
-{% macro repeated_keys(relation, loads, key_column, key_name) -%}
+{% macro repeated_keys(copies, loads, key_name) -%}
 with
 {%- if is_incremental() %}
 arrived as (
     select distinct
         landed.source_name,
-        landed.{{ key_column }} as {{ key_name }}
-    from {{ relation }} as landed
+        landed.row_key
+    from {{ copies }} as landed
     where landed.load_id in (select loads.load_id from {{ loads }} as loads where loads.is_pending)
 ),
 {% endif %}
 repeated as (
     select
         landed.source_name,
-        landed.{{ key_column }} as {{ key_name }}
-    from {{ relation }} as landed
+        landed.row_key
+    from {{ copies }} as landed
     {%- if is_incremental() %}
     inner join arrived
         on
             landed.source_name = arrived.source_name
-            and landed.{{ key_column }} = arrived.{{ key_name }}
+            and landed.row_key = arrived.row_key
     {%- endif %}
-    group by landed.source_name, landed.{{ key_column }}
+    group by landed.source_name, landed.row_key
     having count(*) > 1
 )
 
 select
     landed.source_name,
-    repeated.{{ key_name }},
+    landed.row_key as {{ key_name }},
     landed.event_date,
-    landed.timestamp as event_at,
+    landed.event_at,
     landed.row_hash,
     landed.load_id,
     landed.row_number,
     count(*) over (
-        partition by landed.source_name, repeated.{{ key_name }}, landed.load_id, landed.row_number
+        partition by landed.source_name, landed.row_key, landed.load_id, landed.row_number
     ) as copy_count
-from {{ relation }} as landed
+from {{ copies }} as landed
 inner join repeated
     on
         landed.source_name = repeated.source_name
-        and landed.{{ key_column }} = repeated.{{ key_name }}
+        and landed.row_key = repeated.row_key
 {%- if is_incremental() %}
 except
 select

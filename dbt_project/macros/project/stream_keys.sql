@@ -38,3 +38,26 @@
         'alert_rules': ['rule', 'scope_kind', 'scope_id'],
     }) }}
 {%- endmacro %}
+
+{#
+    Streams that every day adds to. Their landed rows are counted in the relations of their copies, which
+    a day adds to as well; of the others a few files hold everything.
+#}
+{% macro streams_of_every_day() -%}
+    {{ return(
+        (large_append_streams() | list)
+        + ['quality_scores', 'charges', 'instance_samples', 'health_samples', 'conversations', 'tasks']
+    ) }}
+{%- endmacro %}
+
+{# The landed rows of a stream: of one that every day adds to its copies, else those of the lake. #}
+{% macro landed_rows(stream_name, in_lake) -%}
+    {{ return(
+        ref('stg_' ~ stream_name ~ '__copies') if stream_name in streams_of_every_day() else in_lake
+    ) }}
+{%- endmacro %}
+
+{# The columns of such rows that tell what they are copies of, given the key of the stream. #}
+{% macro landed_key(stream_name, key) -%}
+    {{ return(['row_key'] if stream_name in streams_of_every_day() else key) }}
+{%- endmacro %}

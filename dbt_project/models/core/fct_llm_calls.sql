@@ -67,10 +67,8 @@ owner_candidates as (
         requests.publisher_key,
         requests.user_key,
         requests.task_key
-    from {{ ref('stg_agent_events') }} as requests
-    where
-        requests.event_type = 'agent_invoked'
-        and requests.invocation_key in (select model_calls.invocation_key from model_calls)
+    from {{ ref('int_requests_counted') }} as requests
+    where requests.invocation_key in (select model_calls.invocation_key from model_calls)
 ),
 
 -- A call belongs to the attempt it served: the first answer at or after it, else the last answer
@@ -175,7 +173,7 @@ invocation_usage as (
         ) is not null
         and not exists (
             select 1
-            from {{ ref('stg_llm_calls') }} as calls
+            from {{ ref('int_llm_calls_linked') }} as calls
             where calls.invocation_key = answers.invocation_key
         )
 ),
@@ -193,12 +191,10 @@ carried_tasks as (
     where answers.task_key in (select pending_tasks.task_key from pending_tasks)
     union
     select requests.task_key
-    from {{ ref('stg_agent_events') }} as requests
-    inner join {{ ref('stg_llm_calls') }} as calls
+    from {{ ref('int_requests_counted') }} as requests
+    inner join {{ ref('int_llm_calls_linked') }} as calls
         on requests.invocation_key = calls.invocation_key
-    where
-        requests.event_type = 'agent_invoked'
-        and requests.task_key in (select pending_tasks.task_key from pending_tasks)
+    where requests.task_key in (select pending_tasks.task_key from pending_tasks)
 ),
 
 task_usage as (

@@ -1,30 +1,31 @@
 {#
     The request is looked up by invocation, on whatever day it was made: an answer just after midnight still knows who
     asked (D-15). Several requests of one invocation normally agree; where they do not, the smallest value is taken, so
-    that the order of arrival decides nothing. A request of another tenant lends nothing. The events are named twice:
-    an engine would keep those of a shared CTE with the columns of both, where each needs only its own.
+    that the order of arrival decides nothing. A request of another tenant lends nothing.
 #}
+{{ config(materialized='incremental', incremental_strategy='replace_dates') }}
+
 with answers as (
     select *
     from {{ ref('stg_agent_events') }}
-    where event_type in ('agent_completed', 'agent_errored')
+    where
+        {{ in_pending_dates('event_date') }}
+        and event_type in ('agent_completed', 'agent_errored')
 ),
 
 requests as (
     select
-        agent_events.invocation_key,
-        agent_events.tenant_key,
-        min(agent_events.user_key) as user_key,
-        min(agent_events.conversation_key) as conversation_key,
-        min(agent_events.session_id) as session_id,
-        min(agent_events.task_key) as task_key
-    from {{ ref('stg_agent_events') }} as agent_events
-    where
-        agent_events.event_type = 'agent_invoked'
-        and agent_events.invocation_key is not null
+        asked.invocation_key,
+        asked.tenant_key,
+        min(asked.user_key) as user_key,
+        min(asked.conversation_key) as conversation_key,
+        min(asked.session_id) as session_id,
+        min(asked.task_key) as task_key
+    from {{ ref('int_requests_counted') }} as asked
+    where asked.invocation_key is not null
     group by
-        agent_events.invocation_key,
-        agent_events.tenant_key
+        asked.invocation_key,
+        asked.tenant_key
 ),
 
 final as (

@@ -13,9 +13,8 @@ with recursive spans as (
         span_id,
         parent_span_id,
         event_date,
-        coalesce(input_tokens, 0) + coalesce(output_tokens, 0) > 0 or coalesce(cost_usd, 0) > 0
-            as has_usage
-    from {{ ref('stg_llm_calls') }}
+        has_usage
+    from {{ ref('int_llm_calls_linked') }}
     where
         span_id is not null
         or parent_span_id is not null

@@ -395,6 +395,8 @@
         ('fct_user_messages', 'event_dates', none),
         ('fct_tool_calls', 'event_dates', none),
         ('fct_install_events', 'event_dates', none),
+        ('int_invocations_resolved', 'event_dates', none),
+        ('int_invocations_resolved', 'linked_events', 'event_type in ' ~ answer_types),
         ('fct_invocations', 'event_dates', none),
         ('fct_invocations', 'linked_events', 'event_type in ' ~ answer_types),
         ('fct_invocations', 'answers_of_rebuilt_calls', none),

@@ -5,8 +5,4 @@
     on_schema_change='fail',
 ) }}
 
-{{ repeated_keys(
-    source('raw', 'agent_events'),
-    source('raw', 'loads'),
-    'id', 'event_id',
-) }}
+{{ repeated_keys(ref('stg_agent_events__copies'), source('raw', 'loads'), 'event_id') }}

@@ -5,8 +5,4 @@
     on_schema_change='fail',
 ) }}
 
-{{ repeated_keys(
-    source('raw', 'audit_events'),
-    source('raw', 'loads'),
-    'audit_id', 'audit_id',
-) }}
+{{ repeated_keys(ref('stg_audit_events__copies'), source('raw', 'loads'), 'audit_id') }}

@@ -1,6 +1,6 @@
 with landed as (
     select *
-    from {{ source('raw', 'charges') }}
+    from {{ ref('stg_charges__copies') }}
 ),
 
 ranked_copies as (

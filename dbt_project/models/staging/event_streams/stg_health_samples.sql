@@ -1,21 +1,21 @@
 with landed as (
     select *
-    from {{ source('raw', 'health_samples') }}
+    from {{ ref('stg_health_samples__copies') }}
 ),
 
 ranked_copies as (
     select
         *,
         {{ copy_rank(
-            ['source_name', 'service', 'timestamp', 'event_date'],
-            'timestamp',
+            ['source_name', 'service', 'event_at', 'event_date'],
+            'event_at',
         ) }} as copy_rank
     from landed
 ),
 
 final as (
     select
-        {{ hash_key(['source_name', 'service', 'timestamp']) }} as health_sample_key,
+        {{ hash_key(['source_name', 'service', 'event_at']) }} as health_sample_key,
         source_name,
         service,
         interval_s,
@@ -24,7 +24,7 @@ final as (
         failed_requests,
         queue_depth,
         capacity_rpm,
-        timestamp as sampled_at,
+        event_at as sampled_at,
         event_date,
         load_id,
         row_hash

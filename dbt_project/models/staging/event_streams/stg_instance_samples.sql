@@ -1,14 +1,14 @@
 with landed as (
     select *
-    from {{ source('raw', 'instance_samples') }}
+    from {{ ref('stg_instance_samples__copies') }}
 ),
 
 ranked_copies as (
     select
         *,
         {{ copy_rank(
-            ['source_name', 'agent_type_id', 'tenant_id', 'timestamp', 'event_date'],
-            'timestamp',
+            ['source_name', 'agent_type_id', 'tenant_id', 'event_at', 'event_date'],
+            'event_at',
         ) }} as copy_rank
     from landed
 ),
@@ -16,7 +16,7 @@ ranked_copies as (
 final as (
     select
         {{ hash_key([
-            'source_name', 'agent_type_id', 'tenant_id', 'timestamp',
+            'source_name', 'agent_type_id', 'tenant_id', 'event_at',
         ]) }} as instance_sample_key,
         source_name,
         {{ entity_key('source_name', 'agent_type_id') }} as agent_type_key,
@@ -24,7 +24,7 @@ final as (
         {{ entity_key('source_name', 'tenant_id') }} as tenant_key,
         tenant_id,
         running_instances,
-        timestamp as sampled_at,
+        event_at as sampled_at,
         event_date,
         load_id,
         row_hash

@@ -5,8 +5,4 @@
     on_schema_change='fail',
 ) }}
 
-{{ repeated_keys(
-    source('raw', 'llm_calls'),
-    source('raw', 'loads'),
-    'llm_call_id', 'llm_call_id',
-) }}
+{{ repeated_keys(ref('stg_llm_calls__copies'), source('raw', 'loads'), 'llm_call_id') }}

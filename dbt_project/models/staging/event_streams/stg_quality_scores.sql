@@ -1,6 +1,6 @@
 with landed as (
     select *
-    from {{ source('raw', 'quality_scores') }}
+    from {{ ref('stg_quality_scores__copies') }}
 ),
 
 ranked_copies as (

@@ -1,6 +1,13 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+) }}
+
 with landed as (
     select *
     from {{ source('raw', 'agent_events') }}
+    where {{ is_newly_landed('agent_events') }} and {{ is_not_held_yet() }}
 ),
 
 final as (
@@ -12,10 +19,16 @@ final as (
         agent_id,
         publisher_id,
         coalesce(invocation_id, id) as invocation_id,
+        invocation_id is not null as names_invocation,
         task_id,
         duration_ms,
+        case when event_type = 'agent_invoked' then tenant_id end as tenant_id,
+        case when event_type = 'agent_invoked' then user_id end as user_id,
+        case when event_type = 'agent_invoked' then conversation_id end as conversation_id,
+        case when event_type = 'agent_invoked' then session_id end as session_id,
         event_date,
         load_id,
+        row_number,
         row_hash
     from landed
 )

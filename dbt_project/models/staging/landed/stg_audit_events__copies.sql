@@ -1,6 +1,13 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+) }}
+
 with landed as (
     select *
     from {{ source('raw', 'audit_events') }}
+    where {{ is_newly_landed('audit_events') }} and {{ is_not_held_yet() }}
 ),
 
 final as (
@@ -8,8 +15,10 @@ final as (
         audit_id as row_key,
         source_name,
         agent_id,
+        timestamp as event_at,
         event_date,
         load_id,
+        row_number,
         row_hash
     from landed
 )

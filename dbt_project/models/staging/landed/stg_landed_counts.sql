@@ -9,11 +9,12 @@ with counted as (
             event_date,
             count(*) as landed_rows,
             0 as superseded_rows
-        from {{ source('raw', stream_name) }}
+        from {{ landed_rows(stream_name, source('raw', stream_name)) }}
         group by source_name, load_id, event_date
         union all
     {%- endfor %}
     {%- for stream_name, key in state_streams().items() %}
+        {%- set thing = ['source_name'] + landed_key(stream_name, key) %}
         select
             '{{ stream_name }}' as stream_name,
             source_name,
@@ -26,9 +27,9 @@ with counted as (
                 source_name,
                 load_id,
                 event_date,
-                {{ state_rank(['source_name'] + key) }} > 1
-                and {{ state_rank(['source_name'] + key + ['updated_at']) }} = 1 as is_superseded
-            from {{ source('raw', stream_name) }}
+                {{ state_rank(thing) }} > 1
+                and {{ state_rank(thing + ['updated_at']) }} = 1 as is_superseded
+            from {{ landed_rows(stream_name, source('raw', stream_name)) }}
         ) as ranked_states
         group by source_name, load_id, event_date
         {%- if not loop.last %}

@@ -8,24 +8,30 @@
 -#}
 with counted as (
     {%- for stream_name, key in large_append_streams().items() %}
+        {%- set landed = landed_rows(stream_name, source('raw', stream_name)) %}
+        {%- set key_columns = landed_key(stream_name, key) %}
         {%- set repeated_keys %}
             exists (
                 select 1
                 from {{ ref('stg_' ~ stream_name ~ '__repeated_keys') }} as repeated_keys
                 where
                     repeated_keys.source_name = landed.source_name
-                    and repeated_keys.{{ key[1] }} = landed.{{ key[0] }}
+                    and repeated_keys.{{ key[1] }} = landed.row_key
             )
         {%- endset %}
-        {{ count_copies(source('raw', stream_name), stream_name, [key[0]], repeated_keys) }}
+        {{ count_copies(landed, stream_name, key_columns, repeated_keys) }}
         union all
     {%- endfor %}
     {%- for stream_name, key in append_streams().items() %}
-        {{ count_copies(source('raw', stream_name), stream_name, key) }}
+        {%- set landed = landed_rows(stream_name, source('raw', stream_name)) %}
+        {%- set key_columns = landed_key(stream_name, key) %}
+        {{ count_copies(landed, stream_name, key_columns) }}
         union all
     {%- endfor %}
     {%- for stream_name, key in state_streams().items() %}
-        {{ count_states(source('raw', stream_name), stream_name, key) }}
+        {%- set landed = landed_rows(stream_name, source('raw', stream_name)) %}
+        {%- set key_columns = landed_key(stream_name, key) %}
+        {{ count_states(landed, stream_name, key_columns) }}
         {%- if not loop.last %}
             union all
         {%- endif %}

@@ -1,6 +1,6 @@
 with landed as (
     select *
-    from {{ source('raw', 'conversations') }}
+    from {{ ref('stg_conversations__copies') }}
 ),
 
 ranked_states as (

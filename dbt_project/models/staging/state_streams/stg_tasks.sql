@@ -1,6 +1,6 @@
 with landed as (
     select *
-    from {{ source('raw', 'tasks') }}
+    from {{ ref('stg_tasks__copies') }}
 ),
 
 ranked_states as (
