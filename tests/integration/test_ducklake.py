@@ -64,6 +64,7 @@ class Build:
     beside: Settings
     server: PostgresServer
     environment: dict[str, str]
+    scopes: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,13 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
         settings = Settings.from_environment(environment)
         shutil.copytree(beside.landing, settings.landing)
         publish_landing(settings, as_of=AS_OF, build=replay_on_ducklake)
-        yield Build(settings=settings, beside=beside, server=server, environment=environment)
+        yield Build(
+            settings=settings,
+            beside=beside,
+            server=server,
+            environment=environment,
+            scopes=first_of_each_kind(scopes_of(beside)),
+        )
 
 
 def test_every_published_table_equals_the_embedded_engines(build: Build) -> None:
@@ -96,8 +103,7 @@ def test_every_published_table_equals_the_embedded_engines(build: Build) -> None
 def test_every_export_equals_the_embedded_engines(build: Build, dataset: str) -> None:
     # One scope of each is enough where all tables are equal; the long form has every scope.
     allowed = DATASETS[dataset].scopes
-    scopes = first_of_each_kind(scopes_of(build.beside))
-    (scope, *_) = (one for one in scopes if ScopeKind(one.partition(":")[0]) in allowed)
+    (scope, *_) = (one for one in build.scopes if ScopeKind(one.partition(":")[0]) in allowed)
     found = differing_exports(
         build.settings, build.beside, scopes=[scope], as_of=AS_OF, datasets=[dataset]
     )

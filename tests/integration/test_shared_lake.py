@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from orchestration.errors import RunFailure, UserError
-from orchestration.generate.extracts import write_extracts
 from orchestration.ingest import shared_lake
 from orchestration.ingest.compaction import compact_lake
 from orchestration.ingest.ledger import LedgerEntry, read_entries, write_json
@@ -29,13 +28,9 @@ from orchestration.retention.removal import conclude
 from orchestration.settings import Settings
 from orchestration.state.backup import write_backup
 from orchestration.state.home import open_home
+from orchestration.state.store import StateStore
+from orchestration.warehouse.build import CurrentRun, prepare_build
 from tests.support.command_line import agentmart
-from tests.support.ducklake import (
-    differing_exports,
-    differing_tables,
-    first_of_each_kind,
-    scopes_of,
-)
 from tests.support.landing import (
     AS_OF,
     charges_now_and_soon,
@@ -44,9 +39,9 @@ from tests.support.landing import (
     ndjson,
     put,
     put_bytes,
+    query,
     row_of,
 )
-from tests.support.published_home import publish_landing
 from tests.support.removals import check_lake, erase
 from tests.support.s3_server import KEYS, S3Server, free_port, s3_server
 from tests.support.shared_lake import Hosts, held, load_at_once, mirrored, rows_of
@@ -397,21 +392,29 @@ def test_a_backup_holds_what_every_host_has_brought_and_is_not_made_while_one_re
     assert {path: in_backup[path] for path in stored} == stored
 
 
-def test_what_one_host_loads_another_one_builds_and_publishes_as_of_a_lake_of_its_own(
+def test_what_one_host_loads_another_one_builds_of_as_of_a_lake_of_its_own(
     hosts: Hosts, tmp_path: Path
 ) -> None:
-    """By what dbt sends; the commands are in tests/soak/shared_lake.py."""
-    alone = Settings(home=tmp_path / "alone", threads=2)
-    write_extracts(out=alone.landing, events=100, days=3, seed=7, until=AS_OF)
-    publish_landing(alone, as_of=AS_OF)
-    assert not load_on(hosts.settings("loader"), str(alone.landing)).with_status(FAILED)
-    builder = hosts.settings("builder")
-    builder.landing.mkdir(parents=True)
-    publish_landing(builder, as_of=AS_OF)
+    """What is published then is compared in tests/soak/shared_lake.py."""
+    files = extracts()
+    assert not load_on(hosts.settings("loader"), deliver(hosts, files)).with_status(FAILED)
+    alone, builder = lake_of_one_host(tmp_path, files), hosts.settings("builder")
+    read = []
+    for settings in (alone, builder):
+        plan = prepare_build(begun(settings), is_complete=True)
+        assert plan.is_full_refresh
+        inputs = query(f"from read_parquet('{settings.run_inputs}/lake_files.parquet')")
+        paths = [Path(row["path"]).relative_to(settings.lake) for row in inputs]
+        read.append((plan.load_ids, sorted(paths)))
+    assert read[0] == read[1]
+    assert read[0][1]
     assert held(builder) == held(alone)
-    assert differing_tables(builder, alone) == []
-    scopes = first_of_each_kind(scopes_of(alone))
-    assert differing_exports(builder, alone, scopes=scopes, as_of=AS_OF) == []
+
+
+def begun(settings: Settings) -> CurrentRun:
+    store = StateStore(settings.state_file)
+    run = store.start_run(run_key="build", command="test", as_of=AS_OF)
+    return CurrentRun(settings=settings, store=store, run=run)
 
 
 def test_a_folder_that_holds_a_lake_fills_an_empty_store(hosts: Hosts, tmp_path: Path) -> None:
