@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,13 @@ def _parse(settings: Settings, digest: str) -> None:
 
 
 def read_manifest() -> dict[str, Any]:
-    """The parsed manifest as dbt wrote it."""
+    """The parsed manifest as dbt wrote it, to be read only: a run asks for its 5 MB six times."""
+    written = MANIFEST_FILE.stat()
+    return _manifest(written.st_mtime_ns, written.st_ino)
+
+
+@lru_cache(maxsize=1)
+def _manifest(_written_at: int, _file: int) -> dict[str, Any]:
     manifest: dict[str, Any] = json.loads(MANIFEST_FILE.read_text(encoding="utf-8"))
     return manifest
 
