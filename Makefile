@@ -1,5 +1,5 @@
-# `make run` on a fresh machine needs a Python of at least 3.11 and make, nothing else; `make test` also a Chromium, and
-# `make soak` a Java, which they install where they may (Debian, root).
+# `make run` on a fresh machine needs a Python of at least 3.11 and make, nothing else; `make test` also a Chromium and a
+# Java, which it installs where it may (Debian, root).
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -26,7 +26,6 @@ help:
 	@echo 'make check  the fast half: format, lint, types, SQL, YAML, conventions, unit tests'
 	@echo 'make ducklake  set up the target ducklake: open the catalog in AGENTMART_DUCKLAKE_CATALOG, or make it'
 	@echo 'make spark  set up the target spark: its environment, and whether the cluster in SPARK_REMOTE can be used'
-	@echo 'make spark-build  build what `make run` built once more on a Spark cluster of this machine, and say how far it gets'
 	@echo 'make soak   the long forms of the random tests: deliveries, kills, noise, leaks (hours)'
 	@echo 'make bench  ingestion and the whole job beside other tools, false alarms, the speed of reports and of each engine, into tests/benchmarks/RESULTS.md (EVENTS=10000000 REPEATS=3)'
 	@echo 'make clean  remove the environment and caches; data/ stays'
@@ -51,17 +50,13 @@ SPARK_VENV := .venv-spark
 spark: $(SPARK_VENV)/.installed
 	@$(BIN)/python -m orchestration.warehouse.spark
 
-.PHONY: spark-build
-spark-build: $(SPARK_VENV)/.installed java
-	@$(BIN)/python -m tests.benchmarks.spark.measure "$$AGENTMART_HOME"
-
 $(SPARK_VENV)/.installed: dbt_project/environments/spark.lock $(VENV)/.installed
 	@$(BIN)/uv venv --quiet --clear --python "$(PYTHON)" $(SPARK_VENV)
 	@$(BIN)/uv pip sync --quiet --python $(SPARK_VENV)/bin/python --require-hashes $<
 	@touch $@
 
 .PHONY: test
-test: $(VENV)/.installed browser
+test: $(VENV)/.installed $(SPARK_VENV)/.installed browser java
 	@started=$$SECONDS; \
 	$(MAKE) $(TOGETHER) lint-python lint-types lint-sql lint-yaml; \
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile tests; \

@@ -17,6 +17,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
@@ -28,9 +29,9 @@ from urllib.parse import urlsplit
 import duckdb
 
 from orchestration.errors import AgentmartError, RunFailure, UserError
-from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.settings import DBT_PROJECT_DIR, PROJECT_ROOT, Settings
 from orchestration.warehouse.engines import Answer, Ask, Engine
-from orchestration.warehouse.manifest import read_manifest
+from orchestration.warehouse.manifest import DBT_EXECUTABLE, MANIFEST_FILE, read_manifest
 from orchestration.warehouse.sql_text import quoted, text
 
 ENVIRONMENT = PROJECT_ROOT / ".venv-spark"
@@ -46,6 +47,9 @@ _LEAST_VERSION = (4, 1)
 # Every build makes this schema, and no other program has a reason to.
 _OWN_SCHEMA = "core"
 _BUILT_LAST = ("meta", "run_context")
+# Functions of readers, made in the file that they open.
+_FUNCTIONS = "table_functions"
+_PARSE_CACHE = MANIFEST_FILE.with_name("partial_parse.msgpack")
 
 
 class Spark(Engine):
@@ -91,6 +95,8 @@ class Spark(Engine):
             schema = f"{name}.{quoted(node['schema'])}"
             connection.execute(f"create schema if not exists {schema}")
             query = table_query(connection, node, settings=settings)
+            if node["name"] == _FUNCTIONS:
+                query = _functions_file(settings).read_text(encoding="utf-8")
             if query is not None:
                 connection.execute(f"create view {schema}.{quoted(node['alias'])} as {query}")
 
@@ -112,6 +118,7 @@ class Spark(Engine):
         if is_full_refresh:
             # A catalog that does not know a folder refuses to make a table in it.
             self.forget_candidate(settings)
+            _write_functions(settings)
 
     @contextmanager
     def asked(self, settings: Settings) -> Iterator[Ask]:
@@ -261,6 +268,31 @@ def _check_owner(session: _Session, settings: Settings) -> None:
 def _folder(settings: Settings) -> Path:
     """Where macros/cross_db/tables places schemas."""
     return settings.warehouse / "spark"
+
+
+def _functions_file(settings: Settings) -> Path:
+    return settings.warehouse / f"{_FUNCTIONS}.sql"
+
+
+def _write_functions(settings: Settings) -> None:
+    """The query of the table functions as the embedded engine reads them: what is published is a file of it,
+    and Spark's dbt knows no words but Spark's."""
+    project = str(DBT_PROJECT_DIR)
+    with tempfile.TemporaryDirectory(dir=settings.warehouse) as scratch:
+        shutil.copyfile(_PARSE_CACHE, Path(scratch) / _PARSE_CACHE.name)
+        command = [DBT_EXECUTABLE, "--quiet", "compile", "--select", _FUNCTIONS]
+        command += ["--project-dir", project, "--profiles-dir", project]
+        command += ["--target-path", scratch, "--log-path", scratch]
+        with settings.dbt_environment() as environment:
+            # The profile's path is relative: the empty database that dbt makes goes with the folder.
+            done = subprocess.run(
+                command, cwd=scratch, env=environment, capture_output=True, text=True, check=False
+            )
+        found = list(Path(scratch).glob(f"compiled/**/{_FUNCTIONS}.sql"))
+        if done.returncode != 0 or not found:
+            said = (done.stdout + done.stderr).strip()
+            raise RunFailure(f"dbt cannot compile {_FUNCTIONS} of {DBT_PROJECT_DIR}: {said}")
+        found[0].replace(_functions_file(settings))
 
 
 def _files(folder: Path) -> list[Path]:

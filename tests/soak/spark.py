@@ -1,132 +1,137 @@
-"""The target spark on a cluster of a master, two workers and a Spark Connect server: what is built equals the
-embedded engine's, and what goes wrong is said before anything is loaded.
+"""The long form of the target spark: deliveries by increments with every data test, the last while a worker
+of the cluster is killed, and every unit test of the models.
 
-A cluster plans each model for seconds, however few rows there are: this builds reference data, core and the
-marts of one domain, with their data tests, in ten minutes of processor time. Run it with `make soak`.
+Every published table is compared with the embedded engine's after the last increment, and every export
+of every scope. Run it with `make soak`.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
-import socket
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import duckdb
 import pytest
 
-from orchestration.errors import AgentmartError, RunFailure, UserError
 from orchestration.generate.extracts import write_extracts
-from orchestration.settings import Settings
-from orchestration.warehouse import spark
-from orchestration.warehouse.engines import engine_of
+from orchestration.settings import DBT_PROJECT_DIR, Settings
+from orchestration.warehouse.publications import current_id
 from orchestration.warehouse.spark import ENGINE
-from tests.support.ducklake import ABOUT_THE_RUN, rows_that_differ
-from tests.support.published_home import publish_landing
-from tests.support.spark_cluster import spark_cluster
-from tests.support.spark_target import build_on_spark, settings_of
+from tests.support.command_line import agentmart
+from tests.support.ducklake import differing_exports, differing_tables, scopes_of
+from tests.support.spark_cluster import SPREAD, SparkCluster, spark_cluster
+from tests.support.spark_target import run, settings_of
 
-AS_OF = datetime(2026, 3, 2, 6, tzinfo=UTC)
-_SELECTED = (
-    "resource_type:seed",
-    "+path:models/core",
-    "+path:models/marts/compliance",
-    "+run_context",
-)
+_END = datetime(2026, 3, 2, 6, tzinfo=UTC)
+# The landing as of each of these days, the last one all of it.
+_DELIVERIES = [_END - timedelta(days=days) for days in (3, 1, 0)]
 
 
 @dataclass(frozen=True)
-class Build:
-    """A deployment that Spark has built, the same extracts on the embedded engine, and the tables."""
+class Builds:
+    """A deployment after its increments, the embedded engine's, and the cluster that is left."""
 
     settings: Settings
     beside: Settings
-    tables: list[str]
+    cluster: SparkCluster
 
 
 @pytest.fixture(scope="module")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
+def builds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builds]:
     base = tmp_path_factory.mktemp("spark")
-    beside = Settings(home=base / "beside", threads=2)
-    write_extracts(out=beside.landing, events=150, days=4, seed=7, until=AS_OF)
-    publish_landing(beside, as_of=AS_OF)
-    with spark_cluster(base / "cluster") as cluster:
+    whole = base / "whole"
+    write_extracts(out=whole, events=3_000, days=20, seed=7, until=_END)
+    # Forty subscribers' reports are made of what is compared here already.
+    shutil.rmtree(whole / "report_subscriptions")
+    beside = Settings(home=base / "beside")
+    with spark_cluster(base / "cluster", size=SPREAD) as cluster:
         settings = settings_of(base / "home", remote=cluster.remote)
-        shutil.copytree(beside.landing, settings.landing)
-        ENGINE.check(settings)
-        tables = build_on_spark(settings, as_of=AS_OF, select=_SELECTED)
-        yield Build(settings=settings, beside=beside, tables=tables)
+        for number, as_of in enumerate(_DELIVERIES, start=1):
+            for home in (settings.home, beside.home):
+                _deliver(whole, home, as_of)
+            is_last = number == len(_DELIVERIES)
+            killer = threading.Thread(target=_kill_while_it_builds, args=(cluster, settings))
+            if is_last:
+                killer.start()
+            made = run(settings, as_of=as_of)
+            if is_last:
+                killer.join()
+            assert made.exit_code == 0, made.stdout + made.stderr
+            assert current_id(settings) == number
+            embedded = agentmart("run", "--as-of", as_of.isoformat(), home=beside.home)
+            assert embedded.exit_code == 0, embedded.stdout + embedded.stderr
+        assert cluster.workers[0].poll() is not None
+        yield Builds(settings=settings, beside=beside, cluster=cluster)
 
 
-def test_every_table_equals_the_embedded_engines(build: Build) -> None:
-    with duckdb.connect() as these, duckdb.connect() as those:
-        for connection, settings in ((these, build.settings), (those, build.beside)):
-            connection.execute("set TimeZone = 'UTC'")
-            engine_of(settings).attach_candidate(connection, settings, name="candidate")
-            connection.execute("use candidate")
-        compared = [table for table in build.tables if table not in ABOUT_THE_RUN]
-        differing = [rows_that_differ(these, those, table) for table in compared]
-        filled = [
-            one for one in compared if these.execute(f"select 1 from {one} limit 1").fetchall()
-        ]
-    assert [one for one in differing if one is not None] == []
-    assert len(filled) > 50
-    assert {"core.fct_llm_calls", "core.dim_windows", "compliance.compliance_summary"} <= {*filled}
+def _deliver(whole: Path, home: Path, as_of: datetime) -> None:
+    """The files of the days before, as a producer would have delivered them by then."""
+    for file in whole.rglob("part-*"):
+        if file.parent.name.removeprefix("dt=") <= f"{as_of:%Y-%m-%d}":
+            target = home / "landing" / file.relative_to(whole)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, target)
 
 
-def test_the_next_build_goes_on_with_what_is_there(build: Build) -> None:
-    assert ENGINE.has_candidate(build.settings)
+def _kill_while_it_builds(cluster: SparkCluster, settings: Settings) -> None:
+    """Once the first fact of the increment is made, and long before the last mart is."""
+    fact = settings.warehouse / "spark" / "core" / "fct_charges" / "_SUCCESS"
+    before = fact.stat().st_mtime
+    give_up = time.monotonic() + 3600
+    while fact.stat().st_mtime == before and time.monotonic() < give_up:
+        time.sleep(0.2)
+    cluster.kill_worker()
 
 
-def test_another_state_folder_is_refused_by_the_same_catalog(build: Build, tmp_path: Path) -> None:
-    with pytest.raises(UserError) as error:
-        ENGINE.check(replace(build.settings, home=tmp_path))
-    _is_one_line_naming_the_target(error.value, fix="a cluster or catalog of its own")
+def test_every_table_equals_the_embedded_engines_after_increments(builds: Builds) -> None:
+    assert differing_tables(builds.settings, builds.beside) == []
 
 
-def test_what_is_no_spark_server_is_said_with_what_to_do(
-    build: Build, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(spark, "_CONNECT_SECONDS", 8)
-    with (
-        _silent_listener() as port,
-        pytest.raises(RunFailure) as failure,
-    ):
-        ENGINE.check(replace(build.settings, spark_remote=f"sc://127.0.0.1:{port}"))
-    _is_one_line_naming_the_target(failure.value, fix="SPARK_REMOTE")
+def test_every_export_equals_the_embedded_engines(builds: Builds) -> None:
+    scopes = scopes_of(builds.beside)
+    assert differing_exports(builds.settings, builds.beside, scopes=scopes, as_of=_END) == []
 
 
-@contextmanager
-def _silent_listener() -> Iterator[int]:
-    """Something that takes connections and says nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        stopped = threading.Event()
-        kept: list[socket.socket] = []
-
-        def accept() -> None:
-            server.settimeout(0.2)
-            while not stopped.is_set():
-                try:
-                    kept.append(server.accept()[0])
-                except TimeoutError:
-                    continue
-
-        thread = threading.Thread(target=accept)
-        thread.start()
-        try:
-            yield int(server.getsockname()[1])
-        finally:
-            stopped.set()
-            thread.join()
-            for one in kept:
-                one.close()
+def test_increments_replace_dates_and_keep_the_others(builds: Builds) -> None:
+    """A full build would have made every file after the last delivery began."""
+    folder = builds.settings.warehouse / "spark" / "core" / "fct_user_messages"
+    made = {file: file.stat().st_mtime for file in folder.rglob("*.parquet")}
+    first = min(made, key=lambda file: file.parent.name)
+    last = max(made, key=lambda file: file.parent.name)
+    assert made[first] < made[last] - 60
 
 
-def _is_one_line_naming_the_target(error: AgentmartError, *, fix: str) -> None:
-    assert "the target spark" in str(error)
-    assert fix in str(error)
-    assert "\n" not in str(error)
+def test_every_unit_test_of_the_models_passes(builds: Builds, tmp_path: Path) -> None:
+    project = str(DBT_PROJECT_DIR)
+    done = subprocess.run(
+        [
+            str(ENGINE.dbt_program()),
+            *("test", "--select", "test_type:unit", "--target", "spark", "--threads", "4"),
+            *("--project-dir", project, "--profiles-dir", project),
+            *("--target-path", str(tmp_path), "--log-path", str(tmp_path)),
+        ],
+        env={
+            "PATH": os.environ["PATH"],
+            "AGENTMART_HOME": str(builds.settings.home),
+            **ENGINE.dbt_variables(builds.settings),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    results = [
+        one
+        for one in json.loads((tmp_path / "run_results.json").read_text())["results"]
+        if one["unique_id"].startswith("unit_test.")
+    ]
+    failed = [f"{one['unique_id']}: {one['message']}" for one in results if one["status"] != "pass"]
+    assert not failed, "\n".join(failed)
+    assert done.returncode == 0, done.stdout
+    assert len(results) > 80

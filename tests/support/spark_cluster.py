@@ -1,7 +1,7 @@
 """A Spark cluster of one machine: a master, workers and a Spark Connect server as processes on loopback.
 
 Belongs here: how the processes are started, found ready, killed and stopped. Does not belong here: what is
-built on the cluster (tests/benchmarks/spark), and the session's settings (dbt_project/profiles.yml).
+built on the cluster (spark_target.py), and the session's settings (dbt_project/profiles.yml).
 """
 
 from __future__ import annotations
@@ -22,10 +22,25 @@ from orchestration.settings import PROJECT_ROOT
 ENVIRONMENT = PROJECT_ROOT / ".venv-spark"
 _LOOPBACK = "127.0.0.1"
 _READY_SECONDS = 180
-# The plans of the largest models take most of it.
-_DRIVER_MEMORY = "3g"
 # Spark 4 runs on these; the newest Java of a machine may be newer than it knows.
 _JAVA_VERSIONS = ("17", "21")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """What a cluster is made for: ``gigabytes`` of the server and of each worker, ``cores`` of a worker."""
+
+    partitions: int
+    cores: int
+    gigabytes: int
+    has_tiny_tables: bool
+
+
+# With one partition a build of tiny tables costs least; with two it is spread over both workers.
+TINY = Size(partitions=1, cores=1, gigabytes=2, has_tiny_tables=True)
+SPREAD = Size(partitions=2, cores=1, gigabytes=2, has_tiny_tables=True)
+# All of a machine of four cores and 24 GB.
+LARGE = Size(partitions=8, cores=2, gigabytes=5, has_tiny_tables=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +59,9 @@ class SparkCluster:
 
 
 @contextmanager
-def spark_cluster(folder: Path, *, environment: Path = ENVIRONMENT) -> Iterator[SparkCluster]:
+def spark_cluster(
+    folder: Path, *, size: Size = TINY, environment: Path = ENVIRONMENT
+) -> Iterator[SparkCluster]:
     """A cluster whose files lie in ``folder``; every process is stopped at the end.
 
     ``environment`` is the virtual environment that holds Spark.
@@ -80,7 +97,8 @@ def spark_cluster(folder: Path, *, environment: Path = ENVIRONMENT) -> Iterator[
                 f"worker-{number}",
                 "spark-class",
                 "org.apache.spark.deploy.worker.Worker",
-                *("--host", _LOOPBACK, "--cores", "1", "--memory", "1g"),
+                *("--host", _LOOPBACK),
+                *("--cores", str(size.cores), "--memory", f"{size.gigabytes}g"),
                 *("--webui-port", str(_free_port()), "--work-dir", str(folder / f"work-{number}")),
                 address,
             )
@@ -90,10 +108,10 @@ def spark_cluster(folder: Path, *, environment: Path = ENVIRONMENT) -> Iterator[
             "connect",
             "spark-submit",
             *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer"),
-            *("--master", address, "--driver-memory", _DRIVER_MEMORY),
+            *("--master", address, "--driver-memory", f"{size.gigabytes}g"),
             *(
                 part
-                for name, value in _settings(folder, connect_port)
+                for name, value in _settings(folder, connect_port, size)
                 for part in ("--conf", f"{name}={value}")
             ),
             "spark-internal",
@@ -111,20 +129,14 @@ def spark_cluster(folder: Path, *, environment: Path = ENVIRONMENT) -> Iterator[
             _end(process, signal.SIGTERM)
 
 
-def _settings(folder: Path, port: int) -> Iterator[tuple[str, str]]:
+def _settings(folder: Path, port: int, size: Size) -> Iterator[tuple[str, str]]:
     """What the Connect server is started with.
 
-    A table of a test is smaller than a partition: with Spark's 200 of a shuffle, a model takes minutes.
-    An executor of a short build spends its time in code that runs once, which is not worth the second
-    compiler. Making code for a query pays over millions of rows alone, and so does planning the rest of a
-    query anew after each of its steps. What the server remembers of
-    statements that are done fills its memory.
+    What it remembers of statements that are done fills its memory, and a catalog in memory spares a database
+    that is asked several times a statement.
     """
-    yield "spark.driver.extraJavaOptions", "-XX:+UseSerialGC"
-    yield "spark.executor.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-    yield "spark.sql.adaptive.enabled", "false"
-    yield "spark.sql.codegen.wholeStage", "false"
-    yield "spark.sql.codegen.factoryMode", "NO_CODEGEN"
+    if size.has_tiny_tables:
+        yield from _for_tiny_tables()
     for kept in (
         "spark.sql.ui.retainedExecutions",
         "spark.ui.retainedJobs",
@@ -133,19 +145,33 @@ def _settings(folder: Path, port: int) -> Iterator[tuple[str, str]]:
         yield kept, "5"
     yield "spark.ui.retainedTasks", "50"
     yield "spark.connect.session.planCache.enabled", "false"
-    yield "spark.executor.memory", "768m"
-    yield "spark.cores.max", "2"
-    yield "spark.sql.shuffle.partitions", "2"
-    yield "spark.default.parallelism", "2"
+    yield "spark.executor.memory", f"{size.gigabytes * 3 // 4}g"
+    yield "spark.cores.max", str(2 * size.cores)
+    yield "spark.sql.shuffle.partitions", str(size.partitions)
+    yield "spark.default.parallelism", str(size.partitions)
     yield "spark.ui.enabled", "false"
     yield "spark.driver.host", _LOOPBACK
     yield "spark.driver.bindAddress", _LOOPBACK
     yield "spark.connect.grpc.binding.address", _LOOPBACK
     yield "spark.connect.grpc.binding.port", str(port)
-    yield "spark.sql.catalogImplementation", "hive"
+    yield "spark.sql.catalogImplementation", "in-memory"
     yield "spark.sql.warehouse.dir", str(folder / "warehouse")
-    catalog = f"jdbc:derby:;databaseName={folder / 'catalog'};create=true"
-    yield "spark.hadoop.javax.jdo.option.ConnectionURL", catalog
+
+
+def _for_tiny_tables() -> Iterator[tuple[str, str]]:
+    """What pays over millions of rows alone is left out.
+
+    A short build spends its time in code that runs once, which is not worth Java's second compiler; without
+    it there is room for a fifth of the compiled code, and a thread that made more room took a fifth of the
+    driver's time. So it is with code made for each query, and with planning the rest of a query anew after
+    each of its steps.
+    """
+    options = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
+    yield "spark.driver.extraJavaOptions", options
+    yield "spark.executor.extraJavaOptions", options
+    yield "spark.sql.adaptive.enabled", "false"
+    yield "spark.sql.codegen.wholeStage", "false"
+    yield "spark.sql.codegen.factoryMode", "NO_CODEGEN"
 
 
 def _environment(environment: Path, folder: Path) -> dict[str, str]:
@@ -161,7 +187,7 @@ def _environment(environment: Path, folder: Path) -> dict[str, str]:
 
 def _spark_home(environment: Path) -> Path:
     found = sorted(environment.glob("lib/python*/site-packages/pyspark"))
-    assert found, f"no Spark in {environment}; run `make spark-build`"
+    assert found, f"no Spark in {environment}; run `make {environment.name}/.installed`"
     return found[0]
 
 

@@ -6,7 +6,6 @@ comparing tables (ducklake.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -14,34 +13,36 @@ from orchestration.defs.dbt_build import run_dbt_build
 from orchestration.ingest.load import load_landing
 from orchestration.settings import Settings
 from orchestration.state.store import StateStore
-from orchestration.warehouse.build import CurrentRun, prepare_build
-from orchestration.warehouse.manifest import prepare_manifest, read_manifest
+from orchestration.warehouse.build import CurrentRun, prepare_build, publish_candidate
+from orchestration.warehouse.manifest import prepare_manifest
+from tests.support.command_line import Finished, agentmart
 
 
 def settings_of(home: Path, *, remote: str) -> Settings:
     return Settings(home=home, target="spark", spark_remote=remote, threads=4)
 
 
-def build_on_spark(settings: Settings, *, as_of: datetime, select: Sequence[str]) -> list[str]:
-    """Load and build what is selected, its data tests too; the tables that were made."""
+def run(settings: Settings, *, as_of: datetime) -> Finished:
+    """`agentmart run` on the target, as a person types it."""
+    words = ("run", "--target", "spark", "--as-of", as_of.isoformat())
+    environment = {
+        "SPARK_REMOTE": settings.spark_remote or "",
+        "AGENTMART_THREADS": str(settings.threads),
+    }
+    return agentmart(*words, home=settings.home, environ=environment)
+
+
+def publish_on_spark(settings: Settings, *, as_of: datetime) -> None:
+    """Load, build every model without its data tests, and publish."""
     report = load_landing(settings=settings, landing=settings.landing, as_of=as_of)
     assert not [outcome.error for outcome in report.files if outcome.error]
     prepare_manifest(settings)
     store = StateStore(settings.state_file)
     started = store.start_run(run_key="spark", command="test", as_of=as_of)
     current = CurrentRun(settings=settings, store=store, run=started)
-    plan = prepare_build(current, is_complete=False)
-    results = run_dbt_build(settings, plan=plan, select=select)["results"]
-    bad = [
-        f"{one['unique_id']}: {one['message']}"
-        for one in results
-        if one["status"] not in ("success", "pass", "no-op")
-    ]
+    plan = prepare_build(current, is_complete=True)
+    chosen = ("resource_type:seed", "resource_type:model")
+    results = run_dbt_build(settings, plan=plan, select=chosen)["results"]
+    bad = [f"{one['unique_id']}: {one['message']}" for one in results if one["status"] == "error"]
     assert not bad, "\n".join(bad)
-    nodes = read_manifest()["nodes"]
-    made = [nodes[one["unique_id"]] for one in results if one["unique_id"] in nodes]
-    return sorted(
-        f"{node['schema']}.{node['alias']}"
-        for node in made
-        if node["resource_type"] != "test" and node["config"]["materialized"] != "view"
-    )
+    publish_candidate(current)

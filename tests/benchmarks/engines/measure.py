@@ -36,7 +36,7 @@ from tests.benchmarks.engines.processes import Taken, run_measured
 from tests.benchmarks.whole_job.landings import SALT, write_landing
 from tests.support.ducklake import environment_of
 from tests.support.postgres_server import postgres_server
-from tests.support.spark_cluster import spark_cluster
+from tests.support.spark_cluster import LARGE, spark_cluster
 
 _MEGABYTE = 1_000_000
 _RESULTS = Path(__file__).parents[1] / "RESULTS.md"
@@ -82,7 +82,7 @@ def ready(engine: str, *, home: Path) -> Iterator[Engine]:
             del own["AGENTMART_THREADS"]
             yield Engine(environment={**common, **own}, servers=[server.process_id])
     elif engine == "spark":
-        with spark_cluster(home.with_name(f"{home.name}-cluster")) as cluster:
+        with spark_cluster(home.with_name(f"{home.name}-cluster"), size=LARGE) as cluster:
             own = {"AGENTMART_DBT_TARGET": engine, "SPARK_REMOTE": cluster.remote}
             processes = (cluster.server, cluster.master, *cluster.workers)
             yield Engine(environment={**common, **own}, servers=[one.pid for one in processes])
