@@ -9,7 +9,6 @@ import re
 from pathlib import Path
 
 import duckdb
-import pytest
 
 from orchestration.settings import Settings
 from tests.e2e.conftest import AS_OF, DeploymentUnderTest
@@ -288,21 +287,17 @@ def test_a_failed_audit_keeps_the_last_published_state_and_status_says_so(
     assert "instead of email, AGENTMART_ALERT_EMAIL_TO is not set" in status.stdout
 
 
-@pytest.mark.parametrize("bad", ["unreadable", "empty", "wrong stream"])
-def test_a_bad_file_is_named_and_everything_else_is_done(
-    own_deployment: DeploymentUnderTest, bad: str
+def test_bad_files_are_named_and_everything_else_is_done(
+    own_deployment: DeploymentUnderTest,
 ) -> None:
-    landing = own_deployment.home / "landing"
-    if bad == "unreadable":
-        path = landing / "charges" / "broken.ndjson.gz"
-        path.write_bytes(b"\x1f\x8b\x08this is no gzip stream")
-    elif bad == "empty":
-        path = landing / "charges" / "empty.ndjson"
-        path.touch()
-    else:
-        path = landing / "charges" / "calls.ndjson"
-        path.write_text('{"llm_call_id": "c-1", "invocation_id": "i-1", "model": "m"}\n')
+    """One that is no gzip stream, one that is empty, and one of another stream."""
+    charges = own_deployment.home / "landing" / "charges"
+    bad = [charges / name for name in ("broken.ndjson.gz", "empty.ndjson", "calls.ndjson")]
+    bad[0].write_bytes(b"\x1f\x8b\x08this is no gzip stream")
+    bad[1].touch()
+    bad[2].write_text('{"llm_call_id": "c-1", "invocation_id": "i-1", "model": "m"}\n')
     finished = own_deployment("run", "--as-of", AS_OF)
     assert finished.exit_code == 2
-    assert path.name in finished.stdout + finished.stderr
+    for path in bad:
+        assert path.name in finished.stdout + finished.stderr
     assert "Traceback" not in finished.stderr

@@ -8,22 +8,20 @@ one full build. Does not belong here: the rules themselves (dbt unit tests besid
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import duckdb
 import pytest
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-from dbt.artifacts.schemas.run import RunExecutionResult
-from dbt.cli.main import dbtRunner
 
 from orchestration.ingest.ledger import read_entries
 from orchestration.ingest.load import load_landing
-from orchestration.settings import DBT_PROJECT_DIR, Settings
+from orchestration.settings import Settings
 from orchestration.warehouse.plan import BuildPlan, write_run_inputs
+from tests.support.dbt_runner import DbtRefused, call_dbt, failures
 
 AS_OF = datetime(2026, 3, 10, tzinfo=UTC)
 MODELS = (
@@ -91,7 +89,6 @@ class Warehouse:
     """A home built in two deliveries: its tables after the increment and after a full build."""
 
     settings: Settings
-    target: Path
     incremental: Mapping[str, Sequence[tuple[object, ...]]]
     full: Mapping[str, Sequence[tuple[object, ...]]]
 
@@ -125,26 +122,6 @@ def _write_inputs(settings: Settings, *, pending: frozenset[str]) -> None:
     write_run_inputs(settings, entries=entries, plan=plan, run_id=1, as_of=AS_OF, is_complete=True)
 
 
-def _dbt(target: Path, *arguments: str) -> Sequence[str]:
-    """Run dbt; returns what failed, in words."""
-    outcome = dbtRunner().invoke(
-        [
-            *arguments,
-            *("--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR)),
-            *("--target-path", str(target), "--log-path", str(target), "--log-level", "none"),
-        ]
-    )
-    # dbt keeps the file open for writing as long as the process lives.
-    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
-    if not isinstance(outcome.result, RunExecutionResult):
-        return [str(outcome.exception)]
-    return [
-        f"{result.node.name if result.node else 'hook'}: {result.message}"
-        for result in outcome.result.results
-        if result.status not in ("success", "pass")
-    ]
-
-
 def _tables(settings: Settings) -> Mapping[str, Sequence[tuple[object, ...]]]:
     with duckdb.connect(str(settings.warehouse_file), read_only=True) as connection:
         names = connection.execute(
@@ -161,29 +138,22 @@ def _tables(settings: Settings) -> Mapping[str, Sequence[tuple[object, ...]]]:
 
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
-    folder = tmp_path_factory.mktemp("staging")
-    settings = Settings(home=folder / "home", threads=2)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AGENTMART_HOME", str(settings.home))
-        patch.setenv("AGENTMART_THREADS", "2")
-        first = _land(settings, "first", FIRST)
-        _write_inputs(settings, pending=first)
-        build = ("build", "--exclude-resource-types", "unit_test", "test", "--select", *MODELS)
-        assert _dbt(folder / "target", *build) == []
-        second = _land(settings, "second", SECOND)
-        # A file that no ledger entry names, as a load that was killed leaves it.
-        landed = next(
-            (settings.lake / "raw" / "agent_events").glob("event_date=2026-03-04/*.parquet")
-        )
-        shutil.copyfile(landed, landed.with_name("0" * 32 + ".parquet"))
-        _write_inputs(settings, pending=second)
-        assert _dbt(folder / "target", *build) == []
-        incremental = _tables(settings)
-        _write_inputs(settings, pending=first | second)
-        assert _dbt(folder / "target", *build, "--full-refresh") == []
+    settings = Settings(home=tmp_path_factory.mktemp("staging"), threads=2)
+    first = _land(settings, "first", FIRST)
+    _write_inputs(settings, pending=first)
+    build = ("build", "--exclude-resource-types", "unit_test", "test", "--select", *MODELS)
+    assert failures(call_dbt(settings, *build)) == []
+    second = _land(settings, "second", SECOND)
+    # A file that no ledger entry names, as a load that was killed leaves it.
+    landed = next((settings.lake / "raw" / "agent_events").glob("event_date=2026-03-04/*.parquet"))
+    shutil.copyfile(landed, landed.with_name("0" * 32 + ".parquet"))
+    _write_inputs(settings, pending=second)
+    assert failures(call_dbt(settings, *build)) == []
+    incremental = _tables(settings)
+    _write_inputs(settings, pending=first | second)
+    assert failures(call_dbt(settings, *build, "--full-refresh")) == []
     return Warehouse(
         settings=settings,
-        target=folder / "target",
         incremental=incremental,
         full=_tables(settings),
     )
@@ -258,15 +228,13 @@ def test_a_filter_on_the_event_date_opens_only_the_files_of_that_day(warehouse: 
 
 
 def test_a_build_without_run_inputs_says_what_is_missing_and_what_to_do(
-    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+    warehouse: Warehouse,
 ) -> None:
-    monkeypatch.setenv("AGENTMART_HOME", str(warehouse.settings.home))
-    monkeypatch.setenv("AGENTMART_THREADS", "2")
     file_list = warehouse.settings.run_inputs / "lake_files.parquet"
     set_aside = file_list.rename(file_list.with_suffix(".aside"))
+    expected = f"{file_list} does not exist; start the build with `agentmart run`"
     try:
-        failures = _dbt(warehouse.target, "build", "--select", "stg_charges")
+        with pytest.raises(DbtRefused, match=re.escape(expected)):
+            call_dbt(warehouse.settings, "build", "--select", "stg_charges")
     finally:
         set_aside.rename(file_list)
-    said = f"{file_list} does not exist; start the build with `agentmart run`"
-    assert any(said in failure for failure in failures), failures

@@ -34,8 +34,10 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path, threads=2)
 
 
-@pytest.fixture
-def built(settings: Settings) -> Iterator[Replayed]:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replayed]:
+    """Each test leaves it as it found it."""
+    settings = Settings(home=tmp_path_factory.mktemp("built"), threads=2)
     write_extracts(out=settings.landing, events=800, days=8, seed=5, until=AS_OF)
     yield from _built(settings)
 
@@ -91,12 +93,15 @@ def test_days_outside_the_range_are_not_written(built: Replayed) -> None:
     ).fetchall()[0]
     (everything,) = built.connection.execute(f"select count(*) from {_MARKED}").fetchall()[0]
     assert 0 < inside < everything
+    built.connection.execute(f"create or replace temp table kept as from {_MARKED}")
     built.connection.execute(marked)
 
     built.run(as_of=AS_OF, days=_DAMAGED, has_marts=False)
 
     assert built.connection.execute(count).fetchone() == (everything - inside,)
     assert built.connection.execute(f"{count} and {_in_range()}").fetchone() == (0,)
+    built.connection.execute(f"delete from {_MARKED}")
+    built.connection.execute(f"insert into {_MARKED} from kept")
 
 
 def _plant(settings: Settings) -> None:

@@ -26,7 +26,7 @@ from tests.support.increments import (
 from tests.support.recordings import recorded_builds
 
 _QUICK = settings(
-    max_examples=3,
+    max_examples=2,
     derandomize=True,
     deadline=None,
     suppress_health_check=list(HealthCheck),

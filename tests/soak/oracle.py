@@ -1,4 +1,5 @@
-"""The long form of the recomputation: every question of every dataset and mart, asked of each landing.
+"""The long form of the recomputation: each landing, that of the autumn too, is asked every question of every
+dataset and mart.
 
 Run by `make soak`; pytest does not collect it by itself.
 """
@@ -8,8 +9,10 @@ from __future__ import annotations
 import pytest
 
 from tests.golden.test_oracle import (
+    LANDINGS,
+    MORE_LANDINGS,
+    Landing,
     home,
-    landing,
     test_a_mart_that_no_export_holds_is_what_the_extracts_say,
     test_a_series_is_what_the_extracts_say,
     test_an_export_is_what_the_extracts_say,
@@ -17,11 +20,20 @@ from tests.golden.test_oracle import (
 
 __all__ = [
     "home",
-    "landing",
     "test_a_mart_that_no_export_holds_is_what_the_extracts_say",
     "test_a_series_is_what_the_extracts_say",
     "test_an_export_is_what_the_extracts_say",
 ]
+
+
+@pytest.fixture(
+    scope="module",
+    params=[*LANDINGS.values(), *MORE_LANDINGS.values()],
+    ids=[*LANDINGS, *MORE_LANDINGS],
+)
+def landing(request: pytest.FixtureRequest) -> Landing:
+    assert isinstance(request.param, Landing)
+    return request.param
 
 
 @pytest.fixture(scope="session")
