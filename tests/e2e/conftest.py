@@ -24,11 +24,11 @@ class DeploymentUnderTest:
     def __call__(self, *arguments: str, **environ: str) -> Finished:
         return agentmart(*arguments, home=self.home, environ=environ)
 
-    def run_that_is_refused(self, *, says: str) -> Finished:
+    def run_that_is_refused(self, *, says: str, as_of: str = AS_OF) -> Finished:
         """A run that a failed audit stops, saying so; the status after it. Readers keep what they have."""
         current = self.home / "published" / "current"
         before = current.readlink()
-        finished = self("run", "--as-of", AS_OF)
+        finished = self("run", "--as-of", as_of)
         assert finished.exit_code == 1
         assert says in finished.stderr
         assert current.readlink() == before

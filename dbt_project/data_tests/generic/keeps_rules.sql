@@ -10,7 +10,7 @@
     expressions       name -> condition of a row; fails where it is false, so unknown passes
     references        column -> {to, field, where}: the value is found in the column `field` (the
                       same name when left out) of `to`, for rows that meet `where`; NULL passes
-    newly_landed      the large stream of which an increment tests the days that it landed on alone
+    newly_landed      the stream of which an increment tests the days that it landed on alone
 
     A result row names the rules that are broken together, the number of rows that break them, and
     the key of one such row. Nothing but keys is shown: other values may be personal.

@@ -56,7 +56,7 @@
 {%- endmacro %}
 
 {#
-    Of a staging view over the files of a large stream: all its rows in a full build, else those of the days
+    Of a staging view of a stream that every day adds to: all its rows in a full build, else those of the days
     that pending loads touched, a literal list so that no other file is opened below a view. Rows of other days
     are what they were when they were tested: a file never changes, and a copy that counts from now on lies on a
     day of its load. That a key is on two days is found in the facts, whose keys are tested as a whole.

@@ -1,7 +1,11 @@
 {{ config(materialized='table') }}
 
+{%- set counts_lake = is_lake_counted() %}
+
 with counted as (
     {%- for stream_name in (large_append_streams() | list) + (append_streams() | list) %}
+        {%- set in_lake = source('raw', stream_name) %}
+        {%- set as_copied = landed_rows(stream_name, in_lake) %}
         select
             '{{ stream_name }}' as stream_name,
             source_name,
@@ -9,12 +13,14 @@ with counted as (
             event_date,
             count(*) as landed_rows,
             0 as superseded_rows
-        from {{ landed_rows(stream_name, source('raw', stream_name)) }}
+        from {{ in_lake if counts_lake else as_copied }}
         group by source_name, load_id, event_date
         union all
     {%- endfor %}
     {%- for stream_name, key in state_streams().items() %}
-        {%- set thing = ['source_name'] + landed_key(stream_name, key) %}
+        {%- set in_lake = source('raw', stream_name) %}
+        {%- set as_copied = landed_rows(stream_name, in_lake) %}
+        {%- set thing = ['source_name'] + (key if counts_lake else landed_key(stream_name, key)) %}
         select
             '{{ stream_name }}' as stream_name,
             source_name,
@@ -29,7 +35,7 @@ with counted as (
                 event_date,
                 {{ state_rank(thing) }} > 1
                 and {{ state_rank(thing + ['updated_at']) }} = 1 as is_superseded
-            from {{ landed_rows(stream_name, source('raw', stream_name)) }}
+            from {{ in_lake if counts_lake else as_copied }}
         ) as ranked_states
         group by source_name, load_id, event_date
         {%- if not loop.last %}
