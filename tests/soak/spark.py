@@ -1,5 +1,5 @@
 """The long form of the target spark: deliveries by increments with every data test, the last while a worker
-of the cluster is killed, and every unit test of the models.
+of the cluster is killed; every unit test of the models; and the public log.
 
 Every published table is compared with the embedded engine's after the last increment, and every export
 of every scope. Run it with `make soak`.
@@ -26,8 +26,10 @@ from orchestration.warehouse.publications import current_id
 from orchestration.warehouse.spark import ENGINE
 from tests.support.command_line import agentmart
 from tests.support.ducklake import differing_exports, differing_tables, scopes_of
+from tests.support.published_home import publish_landing
+from tests.support.samples import deliver, deployment
 from tests.support.spark_cluster import SPREAD, SparkCluster, spark_cluster
-from tests.support.spark_target import run, settings_of
+from tests.support.spark_target import publish_on_spark, run, settings_of
 
 _END = datetime(2026, 3, 2, 6, tzinfo=UTC)
 # The landing as of each of these days, the last one all of it.
@@ -135,3 +137,16 @@ def test_every_unit_test_of_the_models_passes(builds: Builds, tmp_path: Path) ->
     assert not failed, "\n".join(failed)
     assert done.returncode == 0, done.stdout
     assert len(results) > 80
+
+
+def test_the_public_log_gives_what_the_embedded_engine_does(tmp_path: Path) -> None:
+    for home in ("home", "beside"):
+        deliver(deployment(tmp_path / home, sample="aider"), "aider/analytics.jsonl")
+    beside = Settings(home=tmp_path / "beside")
+    publish_landing(beside, as_of=_END)
+    with spark_cluster(tmp_path / "cluster") as cluster:
+        settings = settings_of(tmp_path / "home", remote=cluster.remote)
+        publish_on_spark(settings, as_of=_END)
+    assert differing_tables(settings, beside) == []
+    scopes = scopes_of(beside)
+    assert differing_exports(settings, beside, scopes=scopes, as_of=_END) == []
