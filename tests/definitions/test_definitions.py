@@ -150,11 +150,11 @@ def test_a_backfill_of_event_days_is_one_run(repository: dg.RepositoryDefinition
     assert job.asset_layer.executable_asset_keys == {days.key}
 
 
-def test_event_days_hang_on_the_facts_that_are_replaced_by_day(
+def test_event_days_hang_on_the_models_that_are_replaced_by_day(
     repository: dg.RepositoryDefinition,
 ) -> None:
-    facts = (PROJECT_ROOT / "dbt_project" / "models" / "core").glob("fct_*.sql")
-    replaced = {fact.stem for fact in facts if "replace_dates" in fact.read_text()}
+    models = (PROJECT_ROOT / "dbt_project" / "models").rglob("*.sql")
+    replaced = {model.stem for model in models if "replace_dates" in model.read_text()}
     days = repository.assets_defs_by_key[dg.AssetKey(["core", "event_days"])]
     (spec,) = days.specs
     assert {dep.asset_key.path[-1] for dep in spec.deps} == replaced
