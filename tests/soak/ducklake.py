@@ -82,7 +82,7 @@ where files.end_snapshot is null
 class Builds:
     """A deployment that was built in full and then by increments, and what others did meanwhile.
 
-    ``beside`` is the embedded engine's publication of the same extracts, built in full. ``other`` is a
+    ``beside`` is the embedded engine's publication of the same deliveries, built in full. ``other`` is a
     deployment in the same catalog.
     """
 
@@ -105,14 +105,18 @@ def catalog() -> Iterator[PostgresServer]:
 @pytest.fixture(scope="module")
 def builds(catalog: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Builds:
     base = tmp_path_factory.mktemp("ducklake")
-    beside = Settings(home=base / "beside", threads=2)
-    write_extracts(out=beside.landing, events=3_000, days=30, seed=7, until=_END)
+    whole, beside = base / "whole", Settings(home=base / "beside", threads=2)
+    write_extracts(out=whole, events=3_000, days=30, seed=7, until=_END)
+    # Published tables say when a file was loaded.
+    for as_of in _DELIVERIES:
+        _deliver(whole, beside.landing, as_of=as_of)
+        _load(beside, as_of)
     publish_landing(beside, as_of=_END)
     environment = environment_of(catalog, home=base / "home", schema="home")
     settings = Settings.from_environment(environment)
     with ExitStack() as others:
         first, *increments = _DELIVERIES
-        _deliver(beside.landing, settings.landing, as_of=first)
+        _deliver(whole, settings.landing, as_of=first)
         _run(environment, first)
         readers = [
             others.enter_context(reading(environment, "core.fct_invocations"))
@@ -120,7 +124,7 @@ def builds(catalog: PostgresServer, tmp_path_factory: pytest.TempPathFactory) ->
         ]
         builder = others.enter_context(_second_builder(catalog, base / "other"))
         for as_of in increments:
-            _deliver(beside.landing, settings.landing, as_of=as_of)
+            _deliver(whole, settings.landing, as_of=as_of)
             _run(environment, as_of)
         printed, complained = builder.communicate(timeout=900)
         seen = [reader.stop() for reader in readers]
@@ -148,6 +152,10 @@ def _deliver(whole: Path, landing: Path, *, as_of: datetime) -> None:
             shutil.copy2(file, target)
 
 
+def _load(settings: Settings, as_of: datetime) -> None:
+    assert not [one.error for one in load(settings, as_of=as_of).files if one.error]
+
+
 def _run(environment: dict[str, str], as_of: datetime) -> None:
     finished = run(environment, as_of=as_of)
     assert finished.exit_code == 0, finished.stdout + finished.stderr
@@ -157,7 +165,7 @@ def _run(environment: dict[str, str], as_of: datetime) -> None:
 def _second_builder(server: PostgresServer, home: Path) -> Iterator[subprocess.Popen[str]]:
     other = Settings(home=home)
     put(other, "incidents/one.ndjson", ndjson([VALID_ROWS["incidents"]]))
-    assert not [one.error for one in load(other, as_of=_END).files if one.error]
+    _load(other, _END)
     own = environment_of(server, home=home, schema="other")
     with ended(_SECOND_BUILDER, environment={**os.environ, **own}) as builder:
         yield builder
@@ -175,11 +183,6 @@ def test_an_increment_goes_on_with_the_tables_of_the_full_build(builds: Builds) 
 
 def test_every_published_table_equals_the_embedded_engines(builds: Builds) -> None:
     assert differing_tables(builds.settings, builds.beside) == []
-
-
-def test_every_export_equals_the_embedded_engines(builds: Builds) -> None:
-    scopes = scopes_of(builds.beside)
-    assert differing_exports(builds.settings, builds.beside, scopes=scopes, as_of=_END) == []
 
 
 def test_the_named_snapshot_holds_what_the_published_file_does(builds: Builds) -> None:
@@ -204,6 +207,11 @@ def test_the_password_is_in_no_file_of_the_deployment(builds: Builds) -> None:
     files = [path for path in home.rglob("*") if path.is_file() and not path.is_symlink()]
     assert len(files) > 100
     assert [path for path in files if PASSWORD.encode() in path.read_bytes()] == []
+
+
+def test_every_export_equals_the_embedded_engines(builds: Builds) -> None:
+    scopes = scopes_of(builds.beside)
+    assert differing_exports(builds.settings, builds.beside, scopes=scopes, as_of=_END) == []
 
 
 def test_a_broken_candidate_leaves_the_snapshot_that_readers_have(builds: Builds) -> None:
