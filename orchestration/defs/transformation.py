@@ -131,6 +131,7 @@ HEALTH_MODELS = dg.AssetSelection.keys(
     *(
         ["meta", "run_context"],
         ["meta", "freshness"],
+        ["staging", "stg_health_samples__copies"],
         ["intermediate", "int_pending_dates"],
         ["core", "fct_health_samples"],
         ["core", "fct_incidents"],
