@@ -6,6 +6,7 @@ comparing tables (ducklake.py).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from orchestration.ingest.load import load_landing
 from orchestration.settings import Settings
 from orchestration.state.store import StateStore
 from orchestration.warehouse.build import CurrentRun, prepare_build, publish_candidate
-from orchestration.warehouse.manifest import prepare_manifest
+from orchestration.warehouse.manifest import prepare_manifest, read_manifest, read_run_results
 from tests.support.command_line import Finished, agentmart
 
 
@@ -34,6 +35,27 @@ def run(settings: Settings, *, as_of: datetime) -> Finished:
 
 def publish_on_spark(settings: Settings, *, as_of: datetime) -> None:
     """Load, build every model without its data tests, and publish."""
+    current = _build(settings, as_of=as_of, select=("resource_type:seed", "resource_type:model"))
+    publish_candidate(current)
+
+
+def build_on_spark(settings: Settings, *, as_of: datetime, select: Sequence[str]) -> list[str]:
+    """Load, build what is selected, and name the tables that it is."""
+    _build(settings, as_of=as_of, select=select)
+    nodes = read_manifest()["nodes"]
+    made = [
+        nodes[one["unique_id"]]
+        for one in read_run_results(settings.dbt_target)["results"]
+        if one["unique_id"] in nodes
+    ]
+    return sorted(
+        f"{node['schema']}.{node['alias']}"
+        for node in made
+        if node["resource_type"] != "test" and node["config"]["materialized"] != "view"
+    )
+
+
+def _build(settings: Settings, *, as_of: datetime, select: Sequence[str]) -> CurrentRun:
     report = load_landing(settings=settings, landing=settings.landing, as_of=as_of)
     assert not [outcome.error for outcome in report.files if outcome.error]
     prepare_manifest(settings)
@@ -41,8 +63,7 @@ def publish_on_spark(settings: Settings, *, as_of: datetime) -> None:
     started = store.start_run(run_key="spark", command="test", as_of=as_of)
     current = CurrentRun(settings=settings, store=store, run=started)
     plan = prepare_build(current, is_complete=True)
-    chosen = ("resource_type:seed", "resource_type:model")
-    results = run_dbt_build(settings, plan=plan, select=chosen)["results"]
+    results = run_dbt_build(settings, plan=plan, select=select)["results"]
     bad = [f"{one['unique_id']}: {one['message']}" for one in results if one["status"] == "error"]
     assert not bad, "\n".join(bad)
-    publish_candidate(current)
+    return current
