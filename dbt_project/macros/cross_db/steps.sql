@@ -1,7 +1,7 @@
 {#
     A query in steps, where the engine puts a CTE in place of each of its names: one that is read ten times is
-    planned and computed ten times there, and those that read each other multiply. `daily_anomalies` takes 3 GB to
-    plan so, and no test of a small table is done in less than seconds.
+    planned and computed ten times there, and those that read each other multiply: 3 GB were too few to plan
+    `daily_anomalies` so.
 #}
 
 {#
