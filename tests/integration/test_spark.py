@@ -1,9 +1,8 @@
-"""The target spark on a cluster of a master, two workers and a Spark Connect server: what is built equals the
-embedded engine's, and what goes wrong is said before anything is loaded.
+"""The target spark on a Spark Connect server: what is published equals the embedded engine's, table by table
+and export by export, and what goes wrong is said before anything is loaded.
 
-Reference data, core and the marts of two domains, without their data tests: planning each of the 144 models
-takes a cluster seconds of the processor, however few rows there are, twelve minutes in all. Every published
-table, every export, increments, data tests, unit tests and the loss of a worker are in tests/soak/spark.py.
+One small build of every model, without their data tests. Those, increments, unit tests of models, a cluster
+of a master and two workers and the loss of one of them are in tests/soak/spark.py.
 """
 
 from __future__ import annotations
@@ -17,39 +16,38 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from orchestration.errors import AgentmartError, RunFailure, UserError
 from orchestration.generate.extracts import write_extracts
+from orchestration.reporting.datasets.registry import DATASETS
+from orchestration.reporting.scopes import ScopeKind
 from orchestration.settings import Settings
 from orchestration.warehouse import spark
-from orchestration.warehouse.engines import engine_of
-from orchestration.warehouse.manifest import PUBLISHED_SCHEMAS
 from orchestration.warehouse.spark import ENGINE
-from tests.support.ducklake import ABOUT_THE_RUN, rows_that_differ
+from tests.support.ducklake import (
+    ABOUT_THE_RUN,
+    differing_exports,
+    differing_tables,
+    first_of_each_kind,
+    opened,
+    scopes_of,
+    tables_of,
+)
 from tests.support.published_home import publish_landing
 from tests.support.spark_cluster import spark_cluster
-from tests.support.spark_target import build_on_spark, settings_of
+from tests.support.spark_target import publish_on_spark, settings_of
 
 AS_OF = datetime(2026, 3, 2, 6, tzinfo=UTC)
-_NON_EMPTY_TABLES = 60
-_SELECTED = (
-    "resource_type:seed",
-    "+path:models/core,resource_type:model",
-    "+path:models/marts/compliance,resource_type:model",
-    "+path:models/marts/feedback,resource_type:model",
-    "+run_context",
-)
+_NON_EMPTY_TABLES = 80
 
 
 @dataclass(frozen=True)
 class Build:
-    """A deployment that Spark has built, the same extracts on the embedded engine, and the tables."""
+    """A deployment that Spark has built and published, and the same extracts on the embedded engine."""
 
     settings: Settings
     beside: Settings
-    tables: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -62,28 +60,31 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
         settings = settings_of(base / "home", remote=cluster.remote)
         shutil.copytree(beside.landing, settings.landing)
         ENGINE.check(settings)
-        tables = build_on_spark(settings, as_of=AS_OF, select=_SELECTED)
-        yield Build(settings=settings, beside=beside, tables=tables)
+        publish_on_spark(settings, as_of=AS_OF)
+        yield Build(settings=settings, beside=beside)
 
 
-def test_every_published_table_of_them_equals_the_embedded_engines(build: Build) -> None:
-    with duckdb.connect() as these, duckdb.connect() as those:
-        for connection, settings in ((these, build.settings), (those, build.beside)):
-            connection.execute("set TimeZone = 'UTC'")
-            engine_of(settings).attach_candidate(connection, settings, name="candidate")
-            connection.execute("use candidate")
-        compared = [
-            table
-            for table in build.tables
-            if table not in ABOUT_THE_RUN and table.partition(".")[0] in PUBLISHED_SCHEMAS
-        ]
-        differing = [rows_that_differ(these, those, table) for table in compared]
+def test_every_published_table_equals_the_embedded_engines(build: Build) -> None:
+    assert differing_tables(build.settings, build.beside) == []
+    with opened(build.settings) as published:
         filled = [
-            one for one in compared if these.execute(f"select 1 from {one} limit 1").fetchall()
+            table
+            for table in tables_of(build.settings)
+            if published.execute(f"select 1 from {table} limit 1").fetchall()
         ]
-    assert [one for one in differing if one is not None] == []
-    assert len(filled) > _NON_EMPTY_TABLES
-    assert {"core.fct_llm_calls", "core.dim_windows", "compliance.compliance_summary"} <= {*filled}
+    assert len({*filled} - {*ABOUT_THE_RUN}) > _NON_EMPTY_TABLES
+
+
+@pytest.mark.parametrize("dataset", sorted(DATASETS))
+def test_every_export_equals_the_embedded_engines(build: Build, dataset: str) -> None:
+    # One scope of each is enough where all tables are equal; the long form has every scope.
+    allowed = DATASETS[dataset].scopes
+    scopes = first_of_each_kind(scopes_of(build.beside))
+    (scope, *_) = (one for one in scopes if ScopeKind(one.partition(":")[0]) in allowed)
+    found = differing_exports(
+        build.settings, build.beside, scopes=[scope], as_of=AS_OF, datasets=[dataset]
+    )
+    assert found == []
 
 
 def test_the_next_build_goes_on_with_what_is_there(build: Build) -> None:

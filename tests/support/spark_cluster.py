@@ -1,4 +1,5 @@
-"""A Spark cluster of one machine: a master, workers and a Spark Connect server as processes on loopback.
+"""Spark on one machine: a Spark Connect server on loopback, which does the work itself or has a master and
+workers, each a process, do it.
 
 Belongs here: how the processes are started, found ready, killed and stopped. Does not belong here: what is
 built on the cluster (spark_target.py), and the session's settings (dbt_project/profiles.yml).
@@ -28,30 +29,33 @@ _JAVA_VERSIONS = ("17", "21")
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """What a cluster is made for: ``gigabytes`` of the server and of each worker, ``cores`` of a worker."""
+    """What a cluster is made for: ``gigabytes`` of the server and of each worker, ``cores`` of a worker.
 
+    Without workers the cores are the server's own.
+    """
+
+    workers: int
     partitions: int
     cores: int
     gigabytes: int
     has_tiny_tables: bool
 
 
-# With one partition a build of tiny tables costs least; with two it is spread over both workers.
-TINY = Size(partitions=1, cores=1, gigabytes=2, has_tiny_tables=True)
-SPREAD = Size(partitions=2, cores=1, gigabytes=2, has_tiny_tables=True)
+# A build of tiny tables costs least without what lies between processes (a third more of the processor for a
+# worker, and two thirds for two), and in one partition.
+TINY = Size(workers=0, partitions=1, cores=2, gigabytes=2, has_tiny_tables=True)
+SPREAD = Size(workers=2, partitions=2, cores=1, gigabytes=2, has_tiny_tables=True)
 # All of a machine of four cores and 24 GB.
-LARGE = Size(partitions=8, cores=2, gigabytes=5, has_tiny_tables=False)
+LARGE = Size(workers=2, partitions=8, cores=2, gigabytes=5, has_tiny_tables=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SparkCluster:
-    """A running cluster: where clients connect, and its processes."""
+    """A running cluster: where clients connect, and its processes, the server among them."""
 
     remote: str
-    server: subprocess.Popen[bytes]
-    master: subprocess.Popen[bytes]
     workers: Sequence[subprocess.Popen[bytes]]
-    folder: Path
+    processes: Sequence[subprocess.Popen[bytes]]
 
     def kill_worker(self) -> None:
         """End the first worker and its executors at once, as the loss of a machine does."""
@@ -67,7 +71,7 @@ def spark_cluster(
     ``environment`` is the virtual environment that holds Spark.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    master_port, connect_port = _free_port(), _free_port()
+    connect_port = _free_port()
     started: list[subprocess.Popen[bytes]] = []
 
     def start(name: str, *command: str) -> subprocess.Popen[bytes]:
@@ -84,26 +88,32 @@ def spark_cluster(
         return process
 
     try:
-        address = f"spark://{_LOOPBACK}:{master_port}"
-        master = start(
-            "master",
-            "spark-class",
-            "org.apache.spark.deploy.master.Master",
-            *("--host", _LOOPBACK, "--port", str(master_port), "--webui-port", str(_free_port())),
-        )
-        _wait_for(master_port, master, folder / "master.log")
-        workers = [
-            start(
-                f"worker-{number}",
+        workers = []
+        address = f"local[{size.cores}]"
+        if size.workers:
+            master_port = _free_port()
+            address = f"spark://{_LOOPBACK}:{master_port}"
+            master = start(
+                "master",
                 "spark-class",
-                "org.apache.spark.deploy.worker.Worker",
+                "org.apache.spark.deploy.master.Master",
                 *("--host", _LOOPBACK),
-                *("--cores", str(size.cores), "--memory", f"{size.gigabytes}g"),
-                *("--webui-port", str(_free_port()), "--work-dir", str(folder / f"work-{number}")),
-                address,
+                *("--port", str(master_port), "--webui-port", str(_free_port())),
             )
-            for number in (1, 2)
-        ]
+            _wait_for(master_port, master, folder / "master.log")
+            workers = [
+                start(
+                    f"worker-{number}",
+                    "spark-class",
+                    "org.apache.spark.deploy.worker.Worker",
+                    *("--host", _LOOPBACK),
+                    *("--cores", str(size.cores), "--memory", f"{size.gigabytes}g"),
+                    *("--webui-port", str(_free_port())),
+                    *("--work-dir", str(folder / f"work-{number}")),
+                    address,
+                )
+                for number in range(1, size.workers + 1)
+            ]
         server = start(
             "connect",
             "spark-submit",
@@ -118,11 +128,7 @@ def spark_cluster(
         )
         _wait_for(connect_port, server, folder / "connect.log")
         yield SparkCluster(
-            remote=f"sc://{_LOOPBACK}:{connect_port}",
-            server=server,
-            master=master,
-            workers=workers,
-            folder=folder,
+            remote=f"sc://{_LOOPBACK}:{connect_port}", workers=workers, processes=[*started]
         )
     finally:
         for process in reversed(started):
@@ -144,9 +150,10 @@ def _settings(folder: Path, port: int, size: Size) -> Iterator[tuple[str, str]]:
     ):
         yield kept, "5"
     yield "spark.ui.retainedTasks", "50"
+    # It would say 40,000 lines a minute.
+    yield "spark.log.level", "WARN"
     yield "spark.connect.session.planCache.enabled", "false"
     yield "spark.executor.memory", f"{size.gigabytes * 3 // 4}g"
-    yield "spark.cores.max", str(2 * size.cores)
     yield "spark.sql.shuffle.partitions", str(size.partitions)
     yield "spark.default.parallelism", str(size.partitions)
     yield "spark.ui.enabled", "false"
@@ -164,11 +171,13 @@ def _for_tiny_tables() -> Iterator[tuple[str, str]]:
     A short build spends its time in code that runs once, which is not worth Java's second compiler; without
     it there is room for a fifth of the compiled code, and a thread that made more room took a fifth of the
     driver's time. So it is with code made for each query, and with planning the rest of a query anew after
-    each of its steps.
+    each of its steps. And Hadoop, without its native library, starts the program chmod for each file, each
+    file of a checksum and each folder, 3,600 times in a build; without checksums a quarter of that is spared.
     """
     options = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
     yield "spark.driver.extraJavaOptions", options
     yield "spark.executor.extraJavaOptions", options
+    yield "spark.hadoop.fs.file.impl", "org.apache.hadoop.fs.RawLocalFileSystem"
     yield "spark.sql.adaptive.enabled", "false"
     yield "spark.sql.codegen.wholeStage", "false"
     yield "spark.sql.codegen.factoryMode", "NO_CODEGEN"

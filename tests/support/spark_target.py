@@ -6,7 +6,6 @@ comparing tables (ducklake.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from orchestration.ingest.load import load_landing
 from orchestration.settings import Settings
 from orchestration.state.store import StateStore
 from orchestration.warehouse.build import CurrentRun, prepare_build, publish_candidate
-from orchestration.warehouse.manifest import prepare_manifest, read_manifest, read_run_results
+from orchestration.warehouse.manifest import prepare_manifest
 from tests.support.command_line import Finished, agentmart
 
 
@@ -35,27 +34,6 @@ def run(settings: Settings, *, as_of: datetime) -> Finished:
 
 def publish_on_spark(settings: Settings, *, as_of: datetime) -> None:
     """Load, build every model without its data tests, and publish."""
-    current = _build(settings, as_of=as_of, select=("resource_type:seed", "resource_type:model"))
-    publish_candidate(current)
-
-
-def build_on_spark(settings: Settings, *, as_of: datetime, select: Sequence[str]) -> list[str]:
-    """Load, build what is selected, and name the tables that it is."""
-    _build(settings, as_of=as_of, select=select)
-    nodes = read_manifest()["nodes"]
-    made = [
-        nodes[one["unique_id"]]
-        for one in read_run_results(settings.dbt_target)["results"]
-        if one["unique_id"] in nodes
-    ]
-    return sorted(
-        f"{node['schema']}.{node['alias']}"
-        for node in made
-        if node["resource_type"] != "test" and node["config"]["materialized"] != "view"
-    )
-
-
-def _build(settings: Settings, *, as_of: datetime, select: Sequence[str]) -> CurrentRun:
     report = load_landing(settings=settings, landing=settings.landing, as_of=as_of)
     assert not [outcome.error for outcome in report.files if outcome.error]
     prepare_manifest(settings)
@@ -63,7 +41,8 @@ def _build(settings: Settings, *, as_of: datetime, select: Sequence[str]) -> Cur
     started = store.start_run(run_key="spark", command="test", as_of=as_of)
     current = CurrentRun(settings=settings, store=store, run=started)
     plan = prepare_build(current, is_complete=True)
-    results = run_dbt_build(settings, plan=plan, select=select)["results"]
+    chosen = ("resource_type:seed", "resource_type:model")
+    results = run_dbt_build(settings, plan=plan, select=chosen)["results"]
     bad = [f"{one['unique_id']}: {one['message']}" for one in results if one["status"] == "error"]
     assert not bad, "\n".join(bad)
-    return current
+    publish_candidate(current)

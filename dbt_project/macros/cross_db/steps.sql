@@ -119,7 +119,7 @@
     wherever it is named, and are of the schema `steps` until the table stands.
 -#}
 {% macro spark__create_table_as(temporary, relation, compiled_code, language='sql') -%}
-    {%- set query = made_in_steps(compiled_code) -%}
+    {%- set query = made_in_steps(compiled_code, this.schema ~ '_' ~ this.identifier) -%}
     {%- if temporary -%}
         {{ create_temporary_view(relation, query) }}
     {%- else -%}
@@ -131,26 +131,31 @@
     {%- endif -%}
 {%- endmacro %}
 
-{% macro made_in_steps(query) -%}
-    {%- set made = steps_of(query, 'steps.' ~ this.schema ~ '_' ~ this.identifier) -%}
+{#- The query with its steps made; `name` tells them from those of any other. -#}
+{% macro made_in_steps(query, name) -%}
+    {%- set made = steps_of(query, 'steps.' ~ name) -%}
     {%- if made['steps'] -%}
         {%- do create_schema(this.incorporate(path={'schema': 'steps'})) -%}
+        {%- for step in made['steps'] -%}
+            {#- A build that failed has left it there. -#}
+            {%- do run_query('drop table if exists ' ~ step['name']) -%}
+            {%- do run_query('create table ' ~ step['name'] ~ ' using parquet as ' ~ step['query']) -%}
+        {%- endfor -%}
+        {%- do store_raw_result(
+            'steps', message='OK', code=made['steps'] | map(attribute='name') | join(' '), rows_affected=none
+        ) -%}
     {%- endif -%}
-    {%- for step in made['steps'] -%}
-        {#- A build that failed has left it there. -#}
-        {%- do run_query('drop table if exists ' ~ step['name']) -%}
-        {%- do run_query('create table ' ~ step['name'] ~ ' using parquet as ' ~ step['query']) -%}
-    {%- endfor -%}
-    {%- do store_raw_result(
-        'steps', message='OK', code=made['steps'] | map(attribute='name') | join(' '), rows_affected=none
-    ) -%}
     {{ return(made['query']) }}
 {%- endmacro %}
 
-{#- dbt calls this last of all, and there is nowhere else to say that the steps are done with; Parquet keeps no comments. -#}
-{% macro spark__persist_docs(relation, model, for_relation, for_columns) -%}
+{% macro drop_steps() -%}
     {%- set made = load_result('steps') -%}
     {%- for name in (made['response'].code if made else '').split() -%}
         {%- do run_query('drop table ' ~ name) -%}
     {%- endfor -%}
+{%- endmacro %}
+
+{#- dbt calls this last of all, and there is nowhere else to say that the steps are done with; Parquet keeps no comments. -#}
+{% macro spark__persist_docs(relation, model, for_relation, for_columns) -%}
+    {%- do drop_steps() -%}
 {%- endmacro %}

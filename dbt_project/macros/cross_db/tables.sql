@@ -90,11 +90,15 @@
         {%- endfor -%}
         {%- do rows.append(values) -%}
     {%- endfor -%}
-    {%- set all_rows = "explode(from_json(" ~ sql_text(tojson(rows)) ~ ", 'array<array<string>>'))" -%}
     {%- set statement = 'create table ' ~ this ~ ' using parquet as select ' ~ columns | join(', ')
-        ~ ' from (select ' ~ all_rows ~ ' as row) as seeded' -%}
+        ~ ' from ' ~ rows_of_texts(rows) -%}
     {%- do adapter.add_query(statement, abridge_sql_log=True) -%}
     {{ return(statement) }}
+{%- endmacro %}
+
+{#- A relation of lists named `row` from lists of texts, Spark's alone. -#}
+{% macro rows_of_texts(rows) -%}
+    {{ return("(select explode(from_json(" ~ sql_text(tojson(rows)) ~ ", 'array<array<string>>')) as row) as texts") }}
 {%- endmacro %}
 
 {#- They are there already. -#}

@@ -84,8 +84,8 @@ def ready(engine: str, *, home: Path) -> Iterator[Engine]:
     elif engine == "spark":
         with spark_cluster(home.with_name(f"{home.name}-cluster"), size=LARGE) as cluster:
             own = {"AGENTMART_DBT_TARGET": engine, "SPARK_REMOTE": cluster.remote}
-            processes = (cluster.server, cluster.master, *cluster.workers)
-            yield Engine(environment={**common, **own}, servers=[one.pid for one in processes])
+            servers = [one.pid for one in cluster.processes]
+            yield Engine(environment={**common, **own}, servers=servers)
     else:
         yield Engine(environment={**common, "AGENTMART_DBT_TARGET": engine}, servers=[])
 
