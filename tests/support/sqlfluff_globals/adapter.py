@@ -14,6 +14,7 @@ from types import ModuleType, SimpleNamespace
 from typing import cast
 
 from jinja2 import Environment
+from sqlfluff.core.templaters.jinja import DBTMaterializationExtension
 
 _CROSS_DB = Path(__file__).resolve().parents[3] / "dbt_project" / "macros" / "cross_db"
 
@@ -38,5 +39,7 @@ def _engine_macros() -> ModuleType:
     }
     return cast(
         ModuleType,
-        Environment(extensions=["jinja2.ext.do"]).from_string(text, globals=stand_ins).module,
+        Environment(extensions=["jinja2.ext.do", DBTMaterializationExtension])
+        .from_string(text, globals=stand_ins)
+        .module,
     )
