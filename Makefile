@@ -129,7 +129,7 @@ $(VENV)/.yaml-linted: $(YAML_FILES) .yamllint
 	@touch $@
 
 test-fast:
-	@$(BIN)/pytest -q -n 4 tests/conventions tests/unit
+	@$(BIN)/pytest -q -n 4 --dist loadfile tests/conventions tests/unit
 
 # The other tools are never part of the product's environment or of its lock.
 BENCH_VENV := $(VENV)/bench
