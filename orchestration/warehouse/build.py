@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from orchestration.disk_space import out_of_space, says_out_of_space
 from orchestration.errors import RunFailure
@@ -20,8 +21,10 @@ from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.state.store import Audit, Run, StateStore
 from orchestration.warehouse.check_results import CheckResult, of_tests, severities
 from orchestration.warehouse.days import DayRange
+from orchestration.warehouse.engines import DATABASE, engine_of
 from orchestration.warehouse.manifest import (
     count_results,
+    models_replaced_by_day,
     published_tables,
     read_audits,
     read_manifest,
@@ -39,6 +42,7 @@ from orchestration.warehouse.plan import (
 )
 from orchestration.warehouse.publications import current_id, kept_ids
 from orchestration.warehouse.publishing import PublishResult, publish, read_totals
+from orchestration.warehouse.unpublished import is_noted, note_begun, note_made, note_published
 from orchestration.warehouse.upkeep import (
     Extent,
     Lineage,
@@ -63,6 +67,7 @@ class CurrentRun:
 # How many runs `meta` tells of.
 _TOLD_RUNS = 50
 _DATA_TESTS = ("dbt_project/data_tests",)
+_PENDING_DATES = "intermediate.int_pending_dates"
 _REFUSED = ("fail", "error", "runtime error")
 
 
@@ -175,6 +180,7 @@ def prepare_extent(
         is_everything=plan.is_full_refresh or plan.days is not None,
     )
     write_upkeep(current.settings, noted)
+    note_begun(current.settings, extent.models, is_full_refresh=plan.is_full_refresh)
     return extent
 
 
@@ -215,10 +221,24 @@ def finish_build(current: CurrentRun, *, selected: Collection[str] | None = None
         )
         store.finish_run(run.run_id, status="failed", failure=message)
         raise RunFailure(message)
+    if is_noted(current.settings):
+        note_made(current.settings, _replaced_days(current.settings))
     noted = read_upkeep(current.settings)
     if noted is not None:
         done = after_success(Lineage(manifest), noted, selected=selected, run_id=run.run_id)
         write_upkeep(current.settings, done)
+
+
+def _replaced_days(settings: Settings) -> Mapping[str, Collection[date]]:
+    """By its model, the event days of every fact that an increment replaced by days."""
+    with engine_of(settings).asked(settings) as ask:
+        rows = ask(f"select fact_name, event_date from {DATABASE}.{_PENDING_DATES}").rows
+    days: dict[str, set[date]] = {name: set() for name in models_replaced_by_day(read_manifest())}
+    for name, day in rows:
+        # Models that nobody reads are replaced by days too.
+        if name in days:
+            days[name].add(day)
+    return days
 
 
 def _checks(current: CurrentRun, severity_of: Mapping[str, str]) -> list[CheckResult]:
@@ -266,6 +286,7 @@ def publish_candidate(current: CurrentRun) -> PublishResult:
         load_ids=candidate.load_ids,
     )
     end_full_refresh(settings)
+    note_published(settings, publication_id)
     store.finish_run(run.run_id, status="succeeded")
     figures = {
         "tables": len(result.row_counts),

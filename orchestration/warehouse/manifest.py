@@ -123,7 +123,7 @@ def write_run_results(target: Path, results: Mapping[str, Any]) -> None:
 def published_tables(manifest: Mapping[str, Any]) -> list[PublishedTable]:
     """The tables that readers see: every table of a published schema that is not marked private."""
     tables = []
-    keys = _keys(manifest)
+    keys, by_day = _keys(manifest), _replaced_by_day(manifest)
     for unique_id, node in manifest["nodes"].items():
         if node["resource_type"] not in ("model", "seed"):
             continue
@@ -135,6 +135,8 @@ def published_tables(manifest: Mapping[str, Any]) -> list[PublishedTable]:
             PublishedTable(
                 schema=node["schema"],
                 name=node["alias"],
+                model=node["name"],
+                is_replaced_by_day=unique_id in by_day,
                 description=node["description"].strip(),
                 columns={
                     column["name"]: column["description"].strip()
@@ -144,6 +146,19 @@ def published_tables(manifest: Mapping[str, Any]) -> list[PublishedTable]:
             )
         )
     return sorted(tables, key=lambda table: (table.schema, table.name))
+
+
+def models_replaced_by_day(manifest: Mapping[str, Any]) -> frozenset[str]:
+    """The names of the models of which an increment replaces single event days."""
+    return frozenset(manifest["nodes"][one]["name"] for one in _replaced_by_day(manifest))
+
+
+def _replaced_by_day(manifest: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(
+        unique_id
+        for unique_id, node in manifest["nodes"].items()
+        if node["config"].get("incremental_strategy") == "replace_dates"
+    )
 
 
 def _keys(manifest: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -1,9 +1,10 @@
 """Publishing what was built, and opening what is published: the same from every engine.
 
-A publication is a folder with ``agentmart.duckdb`` and ``parquet/<schema>/<table>.parquet``.
-``published/agentmart.duckdb`` and ``published/parquet`` go through the one link to the current publication,
-so a reader sees all of it or all of the one before. Views and macros in it name no catalog, so that the file
-works wherever it is opened.
+A publication is a folder with ``agentmart.duckdb`` and ``parquet/<schema>/<table>.parquet``; of a fact whose
+event days are replaced one by one, ``parquet/<schema>/<table>/<month>.parquet``. What is known to be as it
+was published before is taken over from there. ``published/agentmart.duckdb`` and ``published/parquet`` go
+through the one link to the current publication, so a reader sees all of it or all of the one before. Views
+and macros in it name no catalog, so that the file works wherever it is opened.
 
 Belongs here: making a publication and opening it. Does not belong here: when to publish (warehouse/build),
 where the candidate is (warehouse/<engine>), and which publications are kept (warehouse/publications).
@@ -13,8 +14,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -26,6 +28,7 @@ from orchestration.state.store import Run
 from orchestration.warehouse.check_results import CheckResult, measured
 from orchestration.warehouse.engines import engine_of
 from orchestration.warehouse.history import HISTORY, write_history
+from orchestration.warehouse.publication_parquet import write_parquet
 from orchestration.warehouse.publications import (
     DATABASE,
     folder_of,
@@ -36,20 +39,28 @@ from orchestration.warehouse.publications import (
 from orchestration.warehouse.restatements import WindowTable, note_restatements
 from orchestration.warehouse.sql_text import quoted as _name
 from orchestration.warehouse.sql_text import text as _text
+from orchestration.warehouse.unpublished import Change, Unpublished, read_unpublished
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedTable:
     """One table that readers see, with the descriptions that it carries in the database.
 
-    ``key`` are the columns that tell its rows apart, as far as a test says so.
+    ``model`` is what makes it, and ``is_replaced_by_day`` says that an increment replaces single event days
+    of it. ``key`` are the columns that tell its rows apart, as far as a test says so.
     """
 
     schema: str
     name: str
     description: str
+    model: str | None = None
+    is_replaced_by_day: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
     key: Sequence[str] = ()
+
+    @property
+    def qualified(self) -> str:
+        return f"{_name(self.schema)}.{_name(self.name)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,23 +102,38 @@ def publish(
     unfinished = folder.with_name(f".{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    row_counts: dict[str, int] = {}
+    base = None if erased else _base(settings)
+    changes = {table.qualified: _change(table, base) for table in tables}
+    changed = [table for table in tables if changes[table.qualified] != frozenset()]
+    if base is not None:
+        shutil.copyfile(base.folder / DATABASE, unfinished / DATABASE)
     with duckdb.connect(str(unfinished / DATABASE)) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(f"set threads = {settings.threads}")
+        known_functions = _known_functions(connection) if base is not None else frozenset()
+        if base is not None:
+            _make_room(connection, changed, changes)
         engine.attach_candidate(connection, settings, name="candidate")
         for schema in sorted({table.schema for table in tables} | {"meta"}):
             connection.execute(f"create schema if not exists {_name(schema)}")
-        for table in tables:
-            qualified = f"{_name(table.schema)}.{_name(table.name)}"
-            connection.execute(f"create table {qualified} as from candidate.{qualified}")
-            row_counts[f"{table.schema}.{table.name}"] = _count(connection, qualified)
+        for table in changed:
+            _copy_rows(connection, table, changes[table.qualified])
         found = [*checks, *measured(connection, run_id)]
         connection.execute("detach candidate")
         write_history(
             connection, publication_id=publication_id, run_id=run_id, runs=runs, checks=found
         )
-        restated_count = _restate(settings, connection, tables, publication_id, cause, erased)
+        kept = kept_ids(settings)
+        is_base_newest = base is not None and base.folder == folder_of(settings, kept[-1])
+        restated_count = _restate(
+            settings,
+            connection,
+            # A table that is as it was restates nothing.
+            changed if is_base_newest else tables,
+            publication_id,
+            cause,
+            erased,
+        )
         history = [
             PublishedTable(
                 schema="meta",
@@ -118,9 +144,22 @@ def publish(
             for table in HISTORY
         ]
         for table in (*tables, *history):
-            _write_parquet(connection, table, unfinished / "parquet")
-        function_count = _create_functions(connection, settings)
-        comment(connection, (*tables, *history))
+            write_parquet(
+                connection,
+                Path(table.schema, table.name),
+                root=unfinished / "parquet",
+                base=base.folder / "parquet" if base is not None else None,
+                change=changes.get(table.qualified),
+                is_by_month=table.is_replaced_by_day,
+            )
+        function_count = _create_functions(connection, settings, known=known_functions)
+        comment(
+            connection,
+            [*(table for table in changed if changes[table.qualified] is None), *history],
+        )
+        row_counts = {
+            f"{table.schema}.{table.name}": _count(connection, table.qualified) for table in tables
+        }
         connection.execute("checkpoint")
     engine.keep_publication(settings, publication_id=publication_id, folder=unfinished)
     size_bytes = _make_durable(unfinished)
@@ -135,6 +174,60 @@ def publish(
         restated_count=restated_count,
         size_bytes=size_bytes,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Base:
+    """The publication that the candidate was published as last, and what was made since."""
+
+    folder: Path
+    since: Unpublished
+
+
+def _base(settings: Settings) -> _Base | None:
+    since = read_unpublished(settings)
+    if since is None:
+        return None
+    folder = folder_of(settings, since.publication_id)
+    return _Base(folder=folder, since=since) if (folder / DATABASE).exists() else None
+
+
+def _change(table: PublishedTable, base: _Base | None) -> Change:
+    if base is None or table.model is None:
+        return None
+    return base.since.models.get(table.model, frozenset())
+
+
+def _make_room(
+    connection: duckdb.DuckDBPyConnection,
+    changed: Sequence[PublishedTable],
+    changes: Mapping[str, Change],
+) -> None:
+    """Take out what is written anew. What comes after the checkpoint is written where it was; before it,
+    the file would grow by all of it."""
+    for table in changed:
+        days = changes[table.qualified]
+        if days is None:
+            connection.execute(f"drop table if exists {table.qualified}")
+        else:
+            connection.execute(f"delete from {table.qualified} where {_is_of(days)}")
+    for one in HISTORY:
+        connection.execute(f"drop table if exists meta.{one.name}")
+    connection.execute("checkpoint")
+
+
+def _copy_rows(connection: duckdb.DuckDBPyConnection, table: PublishedTable, days: Change) -> None:
+    rows = f"from candidate.{table.qualified}"
+    if days is None:
+        connection.execute(f"create table {table.qualified} as {rows}")
+    else:
+        connection.execute(f"insert into {table.qualified} by name {rows} where {_is_of(days)}")
+
+
+def _is_of(days: Collection[date]) -> str:
+    """SQL: whether a row is of these days."""
+    dates = ", ".join(f"date '{day}'" for day in sorted(days))
+    return f"event_date in ({dates})"
 
 
 def read_totals(settings: Settings) -> dict[str, int]:
@@ -228,21 +321,26 @@ def _restate(
     )
 
 
-def _write_parquet(
-    connection: duckdb.DuckDBPyConnection, table: PublishedTable, root: Path
-) -> None:
-    folder = root / table.schema
-    folder.mkdir(parents=True, exist_ok=True)
-    qualified = f"{_name(table.schema)}.{_name(table.name)}"
-    target = _text(folder / f"{table.name}.parquet")
-    connection.execute(f"copy {qualified} to {target} (format parquet, compression zstd)")
+def _known_functions(connection: duckdb.DuckDBPyConnection) -> frozenset[tuple[str, str]]:
+    """The table functions of the publication before, with the statements that made them."""
+    return frozenset(
+        connection.execute("select function_name, ddl from meta.table_functions").fetchall()
+    )
 
 
-def _create_functions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> int:
+def _create_functions(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    *,
+    known: Collection[tuple[str, str]],
+) -> int:
+    """Make the table functions; those that are ``known`` are there and were called on the same columns."""
     functions = connection.execute(
         "select function_name, ddl from meta.table_functions order by function_name"
     ).fetchall()
     for name, ddl in functions:
+        if (name, ddl) in known:
+            continue
         try:
             connection.execute(ddl)
             # Making it binds tables and columns, and only a call what its arguments are of.

@@ -115,8 +115,14 @@ def test_readers_get_parquet_with_the_same_rows(deployment: DeploymentUnderTest)
         assert len(tables) > 40
         for schema, table in tables:
             count = f"select count(*) from {schema}.{table}"
-            copy = f"select count(*) from read_parquet('{parquet}/{schema}/{table}.parquet')"
+            copy = f"select count(*) from {_parquet_of(parquet, schema, table)}"
             assert mart.execute(count).fetchone() == mart.execute(copy).fetchone(), table
+
+
+def _parquet_of(parquet: Path, schema: str, table: str) -> str:
+    """SQL: the files of a table; those of a fact by days are in a folder of its name."""
+    folder = parquet / schema / table
+    return f"read_parquet('{folder}{'/*' if folder.is_dir() else ''}.parquet')"
 
 
 def test_every_table_column_and_function_of_the_published_database_is_described(
@@ -249,6 +255,49 @@ def test_a_late_file_changes_the_past_and_only_adds_to_it(
     changed = {day for day, count in before if after[day] != count}
     assert {str(day) for day in changed} == {"2026-02-10"}
     assert sum(after.values()) == sum(count for _, count in before) + 1
+    _assert_readers_see_the_candidate(own_deployment)
+    _assert_only_what_changed_was_written(own_deployment)
+
+
+def _assert_readers_see_the_candidate(deployment: DeploymentUnderTest) -> None:
+    """However little of it was written anew: every row of every table, in the database and in Parquet."""
+    settings = Settings(home=deployment.home)
+    parquet = settings.published / "parquet"
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{settings.published_file.resolve()}' as mart (read_only)")
+        connection.execute(f"attach '{settings.warehouse_file}' as candidate (read_only)")
+        tables = connection.execute(
+            "select schema_name, table_name, (schema_name, table_name) in"
+            " (select (schema_name, table_name) from duckdb_tables() where database_name = 'candidate')"
+            " from duckdb_tables() where database_name = 'mart' order by all"
+        ).fetchall()
+        assert len(tables) > 100
+        for schema, table, is_built in tables:
+            mart = f"from mart.{schema}.{table}"
+            copies = [f"from {_parquet_of(parquet, schema, table)}"]
+            copies += [f"from candidate.{schema}.{table}"] if is_built else []
+            for copy in copies:
+                for one, other in ((mart, copy), (copy, mart)):
+                    found = connection.execute(f"({one}) except all ({other}) limit 1").fetchall()
+                    assert found == [], (table, copy)
+
+
+def _assert_only_what_changed_was_written(deployment: DeploymentUnderTest) -> None:
+    """What changed on one day of February is a file of February; prices did not change."""
+    before, after = (
+        deployment.home / "published" / "versions" / f"{number:06d}" / "parquet"
+        for number in (1, 2)
+    )
+    same = {
+        str(path.relative_to(after))
+        for path in after.rglob("*.parquet")
+        if (before / path.relative_to(after)).exists()
+        and path.samefile(before / path.relative_to(after))
+    }
+    assert "reference/model_prices.parquet" in same
+    assert "core/fct_invocations/2026-01.parquet" in same
+    assert "core/fct_audits/2026-02.parquet" in same
+    assert not {"core/fct_invocations/2026-02.parquet", "usage/usage_summary.parquet"} & same
 
 
 def test_a_failed_audit_keeps_the_last_published_state_and_status_says_so(

@@ -38,7 +38,8 @@ _PRICES = PROJECT_ROOT / "seeds" / "reference" / "model_prices.csv"
 _MEGABYTE = 1_000_000
 # Nothing to speak of: what a run costs before it has rows to work on.
 _TINY = 200
-_SECONDS_BETWEEN_SAMPLES = 0.25
+# A look goes through all pages of a process: with 8 GB, looking four times a second took a third of a core.
+_SECONDS_BETWEEN_SAMPLES = 2.0
 
 OURS, FLOOR = "ours", "floor"
 PEERS = ("polars", "chdb", "pandas", "event_lists")

@@ -1,0 +1,126 @@
+"""What of the candidate differs from the newest publication, so that publishing writes no more than that.
+
+A build notes which models it begins, and once it has passed, of which of them it replaced single event days.
+Without a note that can be relied on, all of the candidate is published anew: after a full refresh, after a
+build that failed or died, after another program wrote to the warehouse, and on engines whose candidate other
+machines build too.
+
+Belongs here: that note. Does not belong here: which models a build makes (warehouse/upkeep), and writing a
+publication (warehouse/publishing).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+
+from orchestration.settings import DEFAULT_TARGET, Settings
+
+# What changed of a table: event days of a fact, an empty set for nothing, None for anything.
+Change = frozenset[date] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unpublished:
+    """What was made since the publication ``publication_id`` of this candidate.
+
+    ``models`` holds by its name what changed of each model that was made. ``begun`` are models of a build
+    that has not passed.
+    """
+
+    publication_id: int
+    models: Mapping[str, Change] = field(default_factory=dict)
+    begun: frozenset[str] = frozenset()
+
+    def with_made(self, replaced_days: Mapping[str, Collection[date]]) -> Unpublished:
+        """The note after a build; of what it began, the models that are not named were made as a whole."""
+        models = dict(self.models)
+        for name in self.begun:
+            known, days = models.get(name, frozenset()), replaced_days.get(name)
+            models[name] = None if known is None or days is None else known.union(days)
+        return replace(self, models=models, begun=frozenset())
+
+
+def note_begun(settings: Settings, models: Collection[str], *, is_full_refresh: bool) -> None:
+    """Note the models of a build before it begins. The caller holds the warehouse lock."""
+    known = None if is_full_refresh else read_unpublished(settings)
+    if known is None:
+        _path(settings).unlink(missing_ok=True)
+    else:
+        _write(settings, replace(known, begun=frozenset(models)))
+
+
+def is_noted(settings: Settings) -> bool:
+    """Whether a build that passed has something to go on with."""
+    return _path(settings).exists()
+
+
+def note_made(settings: Settings, replaced_days: Mapping[str, Collection[date]]) -> None:
+    """Note what a build that passed made: the event days of the facts that it replaced by days."""
+    known = _read(settings)
+    if known is not None:
+        _write(settings, known[0].with_made(replaced_days))
+
+
+def note_published(settings: Settings, publication_id: int) -> None:
+    """Note that the candidate is what this publication holds."""
+    if settings.target == DEFAULT_TARGET:
+        _write(settings, Unpublished(publication_id=publication_id))
+
+
+def read_unpublished(settings: Settings) -> Unpublished | None:
+    """What is noted; None where the candidate may differ from every publication in anything."""
+    known = _read(settings)
+    if known is None or settings.target != DEFAULT_TARGET:
+        return None
+    unpublished, stamp = known
+    return unpublished if not unpublished.begun and stamp == _stamp(settings) else None
+
+
+def _read(settings: Settings) -> tuple[Unpublished, list[int]] | None:
+    path = _path(settings)
+    if not path.exists():
+        return None
+    content = json.loads(path.read_text(encoding="utf-8"))
+    models = {
+        name: None if days is None else frozenset(map(date.fromisoformat, days))
+        for name, days in content["models"].items()
+    }
+    unpublished = Unpublished(
+        publication_id=content["publication_id"],
+        models=models,
+        begun=frozenset(content["begun"]),
+    )
+    return unpublished, content["warehouse"]
+
+
+def _write(settings: Settings, unpublished: Unpublished) -> None:
+    path = _path(settings)
+    unfinished = path.with_suffix(".json.tmp")
+    content = {
+        "publication_id": unpublished.publication_id,
+        "models": {
+            name: None if days is None else sorted(map(str, days))
+            for name, days in unpublished.models.items()
+        },
+        "begun": sorted(unpublished.begun),
+        "warehouse": _stamp(settings),
+    }
+    unfinished.write_text(json.dumps(content), encoding="utf-8")
+    unfinished.replace(path)
+
+
+def _stamp(settings: Settings) -> list[int]:
+    """What differs once a program that opened the warehouse file to write has changed a table."""
+    file = settings.warehouse_file
+    if not file.exists():
+        return []
+    status = file.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _path(settings: Settings) -> Path:
+    return settings.run_inputs / "unpublished.json"

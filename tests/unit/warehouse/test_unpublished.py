@@ -1,0 +1,102 @@
+"""What a publication may take over from the one before follows from what builds noted."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from orchestration.settings import Settings
+from orchestration.warehouse.unpublished import (
+    Unpublished,
+    is_noted,
+    note_begun,
+    note_made,
+    note_published,
+    read_unpublished,
+)
+
+FIRST, SECOND = date(2026, 3, 1), date(2026, 3, 2)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    settings = Settings(home=tmp_path)
+    settings.run_inputs.mkdir(parents=True)
+    settings.warehouse_file.parent.mkdir(parents=True, exist_ok=True)
+    settings.warehouse_file.write_bytes(b"one state of the warehouse")
+    note_published(settings, 7)
+    return settings
+
+
+def _build(settings: Settings, models: set[str], days: dict[str, list[date]]) -> None:
+    note_begun(settings, models, is_full_refresh=False)
+    note_made(settings, days)
+
+
+def test_right_after_a_publication_all_is_as_it_says(settings: Settings) -> None:
+    assert read_unpublished(settings) == Unpublished(publication_id=7)
+
+
+def test_days_of_a_fact_add_up_over_builds_that_were_not_published(settings: Settings) -> None:
+    _build(settings, {"fct_charges", "revenue_daily"}, {"fct_charges": [FIRST], "fct_tasks": []})
+    _build(settings, {"fct_charges", "fct_audits"}, {"fct_charges": [SECOND], "fct_audits": []})
+    assert read_unpublished(settings) == Unpublished(
+        publication_id=7,
+        models={
+            "fct_charges": frozenset({FIRST, SECOND}),
+            "revenue_daily": None,
+            "fct_audits": frozenset(),
+        },
+    )
+
+
+def test_a_fact_that_was_made_as_a_whole_stays_so_whatever_days_follow(settings: Settings) -> None:
+    _build(settings, {"fct_charges"}, {})
+    _build(settings, {"fct_charges"}, {"fct_charges": [FIRST]})
+    found = read_unpublished(settings)
+    assert found is not None
+    assert found.models == {"fct_charges": None}
+
+
+def test_the_next_publication_begins_a_new_note(settings: Settings) -> None:
+    _build(settings, {"fct_charges"}, {})
+    note_published(settings, 8)
+    assert read_unpublished(settings) == Unpublished(publication_id=8)
+
+
+def test_after_a_build_that_did_not_pass_nothing_is_known(settings: Settings) -> None:
+    note_begun(settings, {"fct_charges"}, is_full_refresh=False)
+    assert read_unpublished(settings) is None
+    _build(settings, {"fct_audits"}, {"fct_audits": [FIRST]})
+    assert read_unpublished(settings) is None
+    note_published(settings, 8)
+    assert read_unpublished(settings) is not None
+
+
+def test_after_a_full_refresh_nothing_is_known(settings: Settings) -> None:
+    note_begun(settings, {"fct_charges"}, is_full_refresh=True)
+    assert not is_noted(settings)
+    note_made(settings, {"fct_charges": [FIRST]})
+    assert read_unpublished(settings) is None
+
+
+@pytest.mark.parametrize("content", [b"another length", b"the same length, 26 bytes."])
+def test_after_another_program_wrote_to_the_warehouse_nothing_is_known(
+    settings: Settings, content: bytes
+) -> None:
+    written_at = settings.warehouse_file.stat().st_mtime_ns
+    settings.warehouse_file.write_bytes(content)
+    os.utime(settings.warehouse_file, ns=(written_at + 1, written_at + 1))
+    assert read_unpublished(settings) is None
+    _build(settings, {"fct_charges"}, {"fct_charges": [FIRST]})
+    assert read_unpublished(settings) is None
+
+
+def test_of_a_warehouse_that_other_machines_build_nothing_is_known(settings: Settings) -> None:
+    elsewhere = Settings(home=settings.home, target="spark")
+    assert read_unpublished(elsewhere) is None
+    note_published(elsewhere, 8)
+    assert read_unpublished(settings) == Unpublished(publication_id=7)
