@@ -41,6 +41,7 @@ KEYS: Mapping[str, Kind] = {
     "user_id_salt": Kind.SECRET,
     "product_profile": Kind.TEXT,
     "threads": Kind.NUMBER,
+    "memory_gb": Kind.NUMBER,
     "kept_publications": Kind.NUMBER,
     "dbt_target": Kind.TEXT,
     "ducklake_catalog": Kind.TEXT,

@@ -127,6 +127,9 @@ class Settings:
     time_zone: str = "UTC"
     user_id_salt: str = field(default=DEVELOPMENT_SALT, repr=False)
     threads: int = 4
+    # What DuckDB may hold of a build in memory; the rest goes to files. Python and what DuckDB does not count
+    # come to half a gigabyte and more.
+    memory_gb: int = 4
     # For going back to, and for readers that opened an older file a moment ago (D-63).
     kept_publications: int = 5
     # A folder or a URL instead of the landing folder in home.
@@ -195,6 +198,7 @@ class Settings:
             time_zone=zone,
             user_id_salt=environ.get("AGENTMART_USER_ID_SALT") or DEVELOPMENT_SALT,
             threads=_whole_number(environ, "AGENTMART_THREADS", default=4),
+            memory_gb=_whole_number(environ, "AGENTMART_MEMORY_GB", default=4),
             kept_publications=_whole_number(environ, "AGENTMART_KEPT_PUBLICATIONS", default=5),
             landing_place=environ.get("AGENTMART_LANDING") or None,
             s3_endpoint_url=environ.get("AGENTMART_S3_ENDPOINT_URL") or None,
@@ -225,6 +229,7 @@ class Settings:
         changed = {
             "AGENTMART_HOME": str(self.home),
             "AGENTMART_WAREHOUSE": self.warehouse_file.name,
+            "AGENTMART_MEMORY_GB": str(self.memory_gb),
         }
         before = {name: os.environ.get(name) for name in (*changed, "AGENTMART_DBT_TARGET")}
         self.warehouse.mkdir(parents=True, exist_ok=True)

@@ -60,6 +60,7 @@ def _shown(settings: Settings) -> dict[str, str]:
         "time_zone": settings.time_zone,
         "product_profile": settings.product_profile,
         "threads": settings.threads,
+        "memory_gb": settings.memory_gb,
         "kept_publications": settings.kept_publications,
         "dbt_target": settings.target,
         "smtp_host": smtp and smtp.host,

@@ -68,6 +68,8 @@ class CurrentRun:
 _TOLD_RUNS = 50
 _DATA_TESTS = ("dbt_project/data_tests",)
 _PENDING_DATES = "intermediate.int_pending_dates"
+# As DuckDB says it.
+_OUT_OF_MEMORY = "Out of Memory Error"
 _REFUSED = ("fail", "error", "runtime error")
 
 
@@ -208,25 +210,37 @@ def finish_build(current: CurrentRun, *, selected: Collection[str] | None = None
     store.record_audits(run.run_id, [*kept, *audits])
     warnings = [f"{one.check_name}: {one.message}" for one in audits if one.status == "warn"]
     store.add_counts(run.run_id, {"build": {**count_results(results), "warnings": warnings}})
-    refused = [audit.check_name for audit in audits if audit.status in _REFUSED]
-    home = current.settings.home
-    if any(says_out_of_space(audit.message or "", home=home) for audit in audits):
-        message = f"Building stopped: {out_of_space(home)}"
-        store.finish_run(run.run_id, status="failed", failure=message)
-        raise RunFailure(message)
-    if refused:
-        message = (
-            f"{len(refused)} models or tests failed ({', '.join(refused[:5])}); the published state"
-            " stays as it is"
-        )
-        store.finish_run(run.run_id, status="failed", failure=message)
-        raise RunFailure(message)
+    failure = failure_of(audits, current.settings)
+    if failure is not None:
+        store.finish_run(run.run_id, status="failed", failure=failure)
+        raise RunFailure(failure)
     if is_noted(current.settings):
         note_made(current.settings, _replaced_days(current.settings))
     noted = read_upkeep(current.settings)
     if noted is not None:
         done = after_success(Lineage(manifest), noted, selected=selected, run_id=run.run_id)
         write_upkeep(current.settings, done)
+
+
+def failure_of(audits: Sequence[Audit], settings: Settings) -> str | None:
+    """Why nothing may be published after these audits, in one line; None when it may."""
+    home = settings.home
+    if any(says_out_of_space(audit.message or "", home=home) for audit in audits):
+        return f"Building stopped: {out_of_space(home)}"
+    for audit in audits:
+        if _OUT_OF_MEMORY in (audit.message or ""):
+            return (
+                f"Building stopped at {audit.check_name}: it takes more than the {settings.memory_gb} GB of"
+                " memory that AGENTMART_MEMORY_GB leaves to DuckDB; raise it or lower AGENTMART_THREADS, then"
+                " run again (what is published stays as it was)"
+            )
+    refused = [audit.check_name for audit in audits if audit.status in _REFUSED]
+    if not refused:
+        return None
+    return (
+        f"{len(refused)} models or tests failed ({', '.join(refused[:5])}); the published state"
+        " stays as it is"
+    )
 
 
 def _replaced_days(settings: Settings) -> Mapping[str, Collection[date]]:

@@ -172,6 +172,7 @@ def writing(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(f"set threads = {settings.threads}")
+        connection.execute(f"set memory_limit = '{settings.memory_gb}GB'")
         attach(connection, settings, name=DATABASE)
         _check_owner(connection, settings)
         connection.execute(f"use {DATABASE}")

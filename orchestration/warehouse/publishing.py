@@ -110,6 +110,7 @@ def publish(
     with duckdb.connect(str(unfinished / DATABASE)) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(f"set threads = {settings.threads}")
+        connection.execute(f"set memory_limit = '{settings.memory_gb}GB'")
         known_functions = _known_functions(connection) if base is not None else frozenset()
         if base is not None:
             _make_room(connection, changed, changes)

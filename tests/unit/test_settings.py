@@ -42,6 +42,7 @@ def test_every_place_of_a_deployment_is_under_its_home() -> None:
         ("AGENTMART_TIME_ZONE", "Mars/Olympus"),
         ("AGENTMART_THREADS", "many"),
         ("AGENTMART_THREADS", "0"),
+        ("AGENTMART_MEMORY_GB", "4GB"),
         ("AGENTMART_SMTP_PORT", "smtp"),
         ("AGENTMART_SMTP_SECURITY", "maybe"),
     ],
