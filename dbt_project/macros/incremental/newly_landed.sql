@@ -5,37 +5,39 @@
 
     The days that those loads touched are named too: a load cannot be told from outside a file, a day
     can, and to open the files of a year costs more than to build a day.
+
+    A relation that holds every landed row once is `once`: a repeated build meets loads that it has. One
+    insert brings a load whole, so a load that is there is there whole, and some of its rows lie on those
+    days. What is there is taken from the list of loads: as a condition of the rows it was asked of every
+    row of the stream before the days were.
 #}
-{% macro is_newly_landed(stream_name) -%}
+{% macro is_newly_landed(stream_name, once=false) -%}
     {#
     The references stand outside the branch because dbt learns dependencies while is_incremental()
     is false.
 #}
     {%- set loads = ref('stg_loads') -%}
     {%- set days = ref('stg_pending_event_dates') -%}
+    {%- set pending_days -%}
+        (
+            select days.event_date
+            from {{ days }} as days
+            where days.stream_name = '{{ stream_name }}'
+        )
+    {%- endset -%}
     {%- if is_incremental() -%}
         load_id in (
             select loads.load_id
             from {{ loads }} as loads
             where loads.is_pending
+            {%- if once %}
+                except
+                select held.load_id
+                from {{ this }} as held
+                where held.event_date in {{ pending_days }}
+            {%- endif %}
         )
-        and event_date in (
-            select days.event_date
-            from {{ days }} as days
-            where days.stream_name = '{{ stream_name }}'
-        )
-    {%- else -%}
-        true
-    {%- endif -%}
-{%- endmacro %}
-
-{#
-    The filter of a relation that holds every landed row once: a repeated build meets loads that it
-    has. One insert brings a load whole, so the loads that are there are there whole.
-#}
-{% macro is_not_held_yet() -%}
-    {%- if is_incremental() -%}
-        load_id not in (select held.load_id from {{ this }} as held)
+        and event_date in {{ pending_days }}
     {%- else -%}
         true
     {%- endif -%}

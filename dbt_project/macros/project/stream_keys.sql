@@ -40,6 +40,18 @@
 {%- endmacro %}
 
 {#
+    The name of a stream's key in its relation of repeated keys, none for a stream without one. Samples have one too:
+    they come by the minute, however little is used, and are soon the most rows of all.
+#}
+{% macro name_of_repeated_key(stream_name) -%}
+    {%- set names = {'instance_samples': 'row_key', 'health_samples': 'row_key'} -%}
+    {%- for large_stream, key in large_append_streams().items() -%}
+        {%- do names.update({large_stream: key[1]}) -%}
+    {%- endfor -%}
+    {{ return(names.get(stream_name)) }}
+{%- endmacro %}
+
+{#
     Streams that every day adds to. Their landed rows are counted in the relations of their copies, which
     a day adds to as well; of the others a few files hold everything.
 #}

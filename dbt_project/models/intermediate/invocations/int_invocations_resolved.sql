@@ -22,7 +22,12 @@ requests as (
         min(asked.session_id) as session_id,
         min(asked.task_key) as task_key
     from {{ ref('int_requests_counted') }} as asked
-    where asked.invocation_key is not null
+    where
+        asked.invocation_key is not null
+        {%- if is_incremental() %}
+            {#- A day's answers need few of the requests of years. #}
+            and asked.invocation_key in (select answers.invocation_key from answers)
+        {%- endif %}
     group by
         asked.invocation_key,
         asked.tenant_key

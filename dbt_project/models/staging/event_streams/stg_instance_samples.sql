@@ -1,17 +1,9 @@
-with landed as (
-    select *
-    from {{ ref('stg_instance_samples__copies') }}
-),
-
-ranked_copies as (
-    select
-        *,
-        {{ copy_rank(
-            ['source_name', 'agent_type_id', 'tenant_id', 'event_at', 'event_date'],
-            'event_at',
-        ) }} as copy_rank
-    from landed
-),
+with
+{{ counted_copies(
+    ref('stg_instance_samples__copies'),
+    ref('stg_instance_samples__repeated_keys'),
+    'row_key', 'row_key', 'event_at',
+) }},
 
 final as (
     select
@@ -28,8 +20,7 @@ final as (
         event_date,
         load_id,
         row_hash
-    from ranked_copies
-    where copy_rank = 1
+    from counted_copies
 )
 
 select *

@@ -7,7 +7,7 @@
 with landed as (
     select *
     from {{ source('raw', 'agent_events') }}
-    where {{ is_newly_landed('agent_events') }} and {{ is_not_held_yet() }}
+    where {{ is_newly_landed('agent_events', once=true) }}
 ),
 
 final as (

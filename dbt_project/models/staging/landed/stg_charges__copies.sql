@@ -7,7 +7,7 @@
 with landed as (
     select *
     from {{ source('raw', 'charges') }}
-    where {{ is_newly_landed('charges') }} and {{ is_not_held_yet() }}
+    where {{ is_newly_landed('charges', once=true) }}
 ),
 
 final as (

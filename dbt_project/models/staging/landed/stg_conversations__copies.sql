@@ -7,7 +7,7 @@
 with landed as (
     select *
     from {{ source('raw', 'conversations') }}
-    where {{ is_newly_landed('conversations') }} and {{ is_not_held_yet() }}
+    where {{ is_newly_landed('conversations', once=true) }}
 ),
 
 final as (

@@ -7,7 +7,7 @@
 with landed as (
     select *
     from {{ source('raw', 'health_samples') }}
-    where {{ is_newly_landed('health_samples') }} and {{ is_not_held_yet() }}
+    where {{ is_newly_landed('health_samples', once=true) }}
 ),
 
 final as (

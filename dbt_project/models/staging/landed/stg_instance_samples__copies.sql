@@ -7,7 +7,7 @@
 with landed as (
     select *
     from {{ source('raw', 'instance_samples') }}
-    where {{ is_newly_landed('instance_samples') }} and {{ is_not_held_yet() }}
+    where {{ is_newly_landed('instance_samples', once=true) }}
 ),
 
 final as (

@@ -7,7 +7,7 @@
 with landed as (
     select *
     from {{ source('raw', 'llm_calls') }}
-    where {{ is_newly_landed('llm_calls') }} and {{ is_not_held_yet() }}
+    where {{ is_newly_landed('llm_calls', once=true) }}
 ),
 
 final as (

@@ -7,7 +7,7 @@
 with landed as (
     select *
     from {{ source('raw', 'quality_scores') }}
-    where {{ is_newly_landed('quality_scores') }} and {{ is_not_held_yet() }}
+    where {{ is_newly_landed('quality_scores', once=true) }}
 ),
 
 final as (

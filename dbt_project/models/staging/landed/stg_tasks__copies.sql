@@ -7,7 +7,7 @@
 with landed as (
     select *
     from {{ source('raw', 'tasks') }}
-    where {{ is_newly_landed('tasks') }} and {{ is_not_held_yet() }}
+    where {{ is_newly_landed('tasks', once=true) }}
 ),
 
 final as (

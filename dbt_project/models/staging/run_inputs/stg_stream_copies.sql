@@ -7,25 +7,24 @@
     the copies of one state one is superseded with it, the others are duplicates.
 -#}
 with counted as (
-    {%- for stream_name, key in large_append_streams().items() %}
+    {%- for stream_name in (large_append_streams() | list) + (append_streams() | list) %}
         {%- set landed = landed_rows(stream_name, source('raw', stream_name)) %}
-        {%- set key_columns = landed_key(stream_name, key) %}
-        {%- set repeated_keys %}
-            exists (
-                select 1
-                from {{ ref('stg_' ~ stream_name ~ '__repeated_keys') }} as repeated_keys
-                where
-                    repeated_keys.source_name = landed.source_name
-                    and repeated_keys.{{ key[1] }} = landed.row_key
-            )
-        {%- endset %}
-        {{ count_copies(landed, stream_name, key_columns, repeated_keys) }}
-        union all
-    {%- endfor %}
-    {%- for stream_name, key in append_streams().items() %}
-        {%- set landed = landed_rows(stream_name, source('raw', stream_name)) %}
-        {%- set key_columns = landed_key(stream_name, key) %}
-        {{ count_copies(landed, stream_name, key_columns) }}
+        {%- set key_columns = landed_key(stream_name, append_streams().get(stream_name)) %}
+        {%- set repeated_key = name_of_repeated_key(stream_name) %}
+        {%- if repeated_key %}
+            {%- set is_repeated %}
+                exists (
+                    select 1
+                    from {{ ref('stg_' ~ stream_name ~ '__repeated_keys') }} as repeated_keys
+                    where
+                        repeated_keys.source_name = landed.source_name
+                        and repeated_keys.{{ repeated_key }} = landed.row_key
+                )
+            {%- endset %}
+            {{ count_copies(landed, stream_name, key_columns, is_repeated) }}
+        {%- else %}
+            {{ count_copies(landed, stream_name, key_columns) }}
+        {%- endif %}
         union all
     {%- endfor %}
     {%- for stream_name, key in state_streams().items() %}
