@@ -554,7 +554,7 @@
         {{ windows_of_rule_sql('cost_anomaly') }}
     ),
 
-    {# An answer costs what all its model calls cost; the costliest call names the model. -#}
+    {# An answer costs what all its model calls cost. -#}
     priced_calls as (
         select
             calls.window_key,
@@ -563,10 +563,8 @@
             calls.invocation_key,
             calls.used_at,
             calls.model,
-            calls.cost_usd,
-            row_number() over (
-                partition by calls.window_key, calls.invocation_key order by calls.cost_usd desc, calls.usage_key
-            ) as place
+            calls.usage_key,
+            calls.cost_usd
         from ({{ rows_in_windows(ref('fct_llm_calls'), 'used_at', 'cost_anomaly_windows') }}) as calls
         where calls.has_owner and calls.invocation_key is not null and calls.cost_usd is not null
     ),
@@ -575,9 +573,7 @@
         select
             window_key,
             invocation_key,
-            min(case when place = 1 then source_name end) as source_name,
-            min(case when place = 1 then agent_key end) as agent_key,
-            min(case when place = 1 then model end) as model,
+            min(source_name) as source_name,
             max(used_at) as answered_at,
             sum(cost_usd) as cost_usd
         from priced_calls
@@ -613,34 +609,64 @@
     ),
 
     {# Those over the threshold, and the dearest of all, which says that the others were looked at too. -#}
-    costly_answers as (
+    told_answers as (
         select
-            priced_answers.window_key,
-            'cost_anomaly' as rule_id,
-            priced_answers.invocation_key as subject_key,
-            substr(priced_answers.invocation_key, length(priced_answers.source_name) + 2) as subject_id,
-            substr(priced_answers.invocation_key, length(priced_answers.source_name) + 2) as subject_name,
-            cast(priced_answers.cost_usd as double) as value,
-            (ln(priced_answers.cost_usd) - cost_medians.median_log_cost) / cost_spreads.log_cost_spread as second_value,
-            {{ safe_divide('priced_answers.cost_usd', 'cost_medians.median_cost_usd') }} as third_value,
-            cost_medians.median_cost_usd as baseline,
-            cost_medians.sample_size,
-            priced_answers.answered_at as evidence_start,
-            priced_answers.answered_at as evidence_end,
-            'agent ' || coalesce(dim_agents.agent_name, 'unknown') || ', model '
-            || coalesce(priced_answers.model, 'unknown') || ', '
-            || {{ format_minute(to_local_timestamp('priced_answers.answered_at', 'cost_anomaly_windows.time_zone')) }}
-            || ' (' || cost_anomaly_windows.time_zone || ')' as detail,
-            {{ format_number('cost_medians.median_cost_usd', 4) }} as limit_text
+            priced_answers.*,
+            cost_medians.median_log_cost,
+            cost_medians.median_cost_usd,
+            cost_medians.sample_size
         from priced_answers
         inner join rules on rules.rule_id = 'cost_anomaly'
         inner join cost_medians on priced_answers.window_key = cost_medians.window_key
-        inner join cost_spreads on priced_answers.window_key = cost_spreads.window_key
-        inner join cost_anomaly_windows on priced_answers.window_key = cost_anomaly_windows.window_key
-        left join {{ ref('dim_agents') }} as dim_agents on priced_answers.agent_key = dim_agents.agent_key
         where
             priced_answers.cost_usd > rules.threshold
             or priced_answers.cost_usd = cost_medians.greatest_cost_usd
+    ),
+
+    {# The costliest call names agent and model. Asked of all answers, the order of calls is half of the time. -#}
+    calls_of_told_answers as (
+        select
+            priced_calls.window_key,
+            priced_calls.invocation_key,
+            priced_calls.agent_key,
+            priced_calls.model,
+            row_number() over (
+                partition by priced_calls.window_key, priced_calls.invocation_key
+                order by priced_calls.cost_usd desc, priced_calls.usage_key
+            ) as place
+        from priced_calls
+        inner join told_answers
+            on priced_calls.window_key = told_answers.window_key
+            and priced_calls.invocation_key = told_answers.invocation_key
+    ),
+
+    costly_answers as (
+        select
+            told_answers.window_key,
+            'cost_anomaly' as rule_id,
+            told_answers.invocation_key as subject_key,
+            substr(told_answers.invocation_key, length(told_answers.source_name) + 2) as subject_id,
+            substr(told_answers.invocation_key, length(told_answers.source_name) + 2) as subject_name,
+            cast(told_answers.cost_usd as double) as value,
+            (ln(told_answers.cost_usd) - told_answers.median_log_cost) / cost_spreads.log_cost_spread as second_value,
+            {{ safe_divide('told_answers.cost_usd', 'told_answers.median_cost_usd') }} as third_value,
+            told_answers.median_cost_usd as baseline,
+            told_answers.sample_size,
+            told_answers.answered_at as evidence_start,
+            told_answers.answered_at as evidence_end,
+            'agent ' || coalesce(dim_agents.agent_name, 'unknown') || ', model '
+            || coalesce(calls_of_told_answers.model, 'unknown') || ', '
+            || {{ format_minute(to_local_timestamp('told_answers.answered_at', 'cost_anomaly_windows.time_zone')) }}
+            || ' (' || cost_anomaly_windows.time_zone || ')' as detail,
+            {{ format_number('told_answers.median_cost_usd', 4) }} as limit_text
+        from told_answers
+        inner join cost_spreads on told_answers.window_key = cost_spreads.window_key
+        inner join cost_anomaly_windows on told_answers.window_key = cost_anomaly_windows.window_key
+        inner join calls_of_told_answers
+            on told_answers.window_key = calls_of_told_answers.window_key
+            and told_answers.invocation_key = calls_of_told_answers.invocation_key
+            and calls_of_told_answers.place = 1
+        left join {{ ref('dim_agents') }} as dim_agents on calls_of_told_answers.agent_key = dim_agents.agent_key
     ),
 
     {{ cheaper_models_of_agents() }}
