@@ -16,7 +16,7 @@ from orchestration.settings import DBT_PROJECT_DIR
 
 _FOLDERS = ("cross_db", "project", "domain")
 # Macros that dbt runs by itself, with words that only dbt has.
-_HOOKS = ("create_raw_views.sql", "generate_schema_name.sql")
+_HOOKS = ("create_raw_views.sql", "generate_schema_name.sql", "unit_tests.sql")
 
 
 def render(macro: str, *arguments: str) -> str:
