@@ -39,7 +39,7 @@ _MEGABYTE = 1_000_000
 # Nothing to speak of: what a run costs before it has rows to work on.
 _TINY = 200
 # A look goes through all pages of a process: with 8 GB, looking four times a second took a third of a core.
-_SECONDS_BETWEEN_SAMPLES = 2.0
+_FIRST_SAMPLE_SECONDS, _MOST_SECONDS_BETWEEN_SAMPLES = 0.1, 2.0
 
 OURS, FLOOR = "ours", "floor"
 PEERS = ("polars", "chdb", "pandas", "event_lists")
@@ -131,7 +131,9 @@ class _MemoryWatch(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        while not self._is_over.wait(_SECONDS_BETWEEN_SAMPLES):
+        wait = _FIRST_SAMPLE_SECONDS
+        while not self._is_over.wait(wait):
+            wait = min(2 * wait, _MOST_SECONDS_BETWEEN_SAMPLES)
             self._peak = max(self._peak, _held_by(self._session))
 
     def stop(self) -> int:
