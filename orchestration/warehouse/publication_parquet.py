@@ -10,6 +10,7 @@ Belongs here: which files a table has, and writing or linking them. Does not bel
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -59,11 +60,15 @@ def write_parquet(
 
 
 def _link(base: Path | None, root: Path, file: Path) -> bool:
-    """Let a file of the publication before be one of this one, too; false where there is none."""
+    """Let a file of the publication before be in this one, too; false where there is none."""
     if base is None or not (base / file).exists():
         return False
     (root / file).parent.mkdir(parents=True, exist_ok=True)
-    os.link(base / file, root / file)
+    try:
+        os.link(base / file, root / file)
+    except OSError:
+        # Some network and container file systems know no links.
+        shutil.copyfile(base / file, root / file)
     return True
 
 

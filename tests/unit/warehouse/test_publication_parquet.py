@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -65,6 +67,20 @@ def test_months_without_a_changed_day_are_the_files_before(
     assert (after / FACT / "2028-01.parquet").samefile(before / FACT / "2028-01.parquet")
     assert (after / "usage/usage_daily.parquet").samefile(before / "usage/usage_daily.parquet")
     assert _days(before, "2028-02") == ["2028-02-01", "2028-02-29"]
+
+
+def test_where_there_are_no_links_files_are_copied(
+    mart: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Path) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    before, after = tmp_path / "before", tmp_path / "after"
+    _publish(mart, before)
+    monkeypatch.setattr(os, "link", refuse)
+    _publish(mart, after, base=before, fact=frozenset())
+    assert _days(after, "2028-02") == ["2028-02-01", "2028-02-29"]
+    assert not (after / FACT / "2028-02.parquet").samefile(before / FACT / "2028-02.parquet")
 
 
 def test_a_month_that_lost_its_last_day_has_no_file(
