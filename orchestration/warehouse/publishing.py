@@ -105,14 +105,15 @@ def publish(
     base = None if erased else _base(settings)
     changes = {table.qualified: _change(table, base) for table in tables}
     changed = [table for table in tables if changes[table.qualified] != frozenset()]
+    known_functions: Collection[tuple[str, str]] = ()
     if base is not None:
         shutil.copyfile(base.folder / DATABASE, unfinished / DATABASE)
     with duckdb.connect(str(unfinished / DATABASE)) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(f"set threads = {settings.threads}")
         connection.execute(f"set memory_limit = '{settings.memory_gb}GB'")
-        known_functions = _known_functions(connection) if base is not None else frozenset()
         if base is not None:
+            known_functions = _known_functions(connection)
             _make_room(connection, changed, changes)
         engine.attach_candidate(connection, settings, name="candidate")
         for schema in sorted({table.schema for table in tables} | {"meta"}):
@@ -322,11 +323,9 @@ def _restate(
     )
 
 
-def _known_functions(connection: duckdb.DuckDBPyConnection) -> frozenset[tuple[str, str]]:
+def _known_functions(connection: duckdb.DuckDBPyConnection) -> Collection[tuple[str, str]]:
     """The table functions of the publication before, with the statements that made them."""
-    return frozenset(
-        connection.execute("select function_name, ddl from meta.table_functions").fetchall()
-    )
+    return connection.execute("select function_name, ddl from meta.table_functions").fetchall()
 
 
 def _create_functions(

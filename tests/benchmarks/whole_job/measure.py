@@ -96,8 +96,8 @@ def run_contender(name: str, *, landing: Path, scratch: Path, peers: Path) -> Ru
                 output.seek(0)
                 raise Failed(f"{name}: {process.returncode}, {output.read()[-2000:]}")
         # What is published is found by several names.
-        files = {one.st_ino: one.st_size for one in map(Path.stat, target.rglob("*"))}
-        written = sum(files.values())
+        files = (path.stat() for path in target.rglob("*") if path.is_file())
+        written = sum({file.st_ino: file.st_size for file in files}.values())
         file = target / "answer.json"
         answer = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
     finally:

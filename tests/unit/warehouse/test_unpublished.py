@@ -95,6 +95,12 @@ def test_after_another_program_wrote_to_the_warehouse_nothing_is_known(
     assert read_unpublished(settings) is None
 
 
+def test_after_another_program_died_while_it_wrote_nothing_is_known(settings: Settings) -> None:
+    file = settings.warehouse_file
+    file.with_name(f"{file.name}.wal").write_bytes(b"what the next build takes over")
+    assert read_unpublished(settings) is None
+
+
 def test_of_a_warehouse_that_other_machines_build_nothing_is_known(settings: Settings) -> None:
     elsewhere = Settings(home=settings.home, target="spark")
     assert read_unpublished(elsewhere) is None
