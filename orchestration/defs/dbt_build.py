@@ -14,9 +14,6 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 import dagster as dg
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-from dbt.artifacts.schemas.run import RunExecutionResult
-from dbt.cli.main import dbtRunner
 
 from orchestration.defs.dbt_quickly import TEMPLATES, dbt_quickly
 from orchestration.disk_space import is_out_of_space, out_of_space, says_out_of_space
@@ -57,6 +54,11 @@ def run_dbt_build(
 
 
 def _run_here(settings: Settings, arguments: list[str]) -> None:
+    # Half a second of the processor, which what only loads the definitions need not pay.
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.artifacts.schemas.run import RunExecutionResult
+    from dbt.cli.main import dbtRunner
+
     with settings.dbt_environment(), dbt_quickly(TEMPLATES):
         outcome = dbtRunner().invoke([*arguments, *_WITHOUT_RECORDS])
     # dbt keeps the file open for its next command; publishing attaches it in this process.
