@@ -300,7 +300,7 @@ def publish_candidate(current: CurrentRun) -> PublishResult:
         load_ids=candidate.load_ids,
     )
     end_full_refresh(settings)
-    note_published(settings, publication_id)
+    note_published(settings, publication_id, whole_bytes=result.whole_bytes)
     store.finish_run(run.run_id, status="succeeded")
     figures = {
         "tables": len(result.row_counts),

@@ -65,13 +65,17 @@ class PublishedTable:
 
 @dataclass(frozen=True, kw_only=True)
 class PublishResult:
-    """What was published: tables, their rows, and the bytes of database and Parquet."""
+    """What was published: tables, their rows, and the bytes of database and Parquet.
+
+    ``whole_bytes`` is the size of the database when it was last written anew, which may be now.
+    """
 
     folder: Path
     row_counts: Mapping[str, int]
     function_count: int
     restated_count: int
     size_bytes: int
+    whole_bytes: int
 
 
 def publish(
@@ -175,6 +179,9 @@ def publish(
         function_count=function_count,
         restated_count=restated_count,
         size_bytes=size_bytes,
+        whole_bytes=(
+            base.since.whole_bytes if base is not None else (folder / DATABASE).stat().st_size
+        ),
     )
 
 
@@ -191,7 +198,10 @@ def _base(settings: Settings) -> _Base | None:
     if since is None:
         return None
     folder = folder_of(settings, since.publication_id)
-    return _Base(folder=folder, since=since) if (folder / DATABASE).exists() else None
+    database = folder / DATABASE
+    if not database.exists() or since.is_outgrown(database.stat().st_size):
+        return None
+    return _Base(folder=folder, since=since)
 
 
 def _change(table: PublishedTable, base: _Base | None) -> Change:

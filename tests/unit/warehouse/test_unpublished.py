@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import date
 from pathlib import Path
@@ -27,7 +28,7 @@ def settings(tmp_path: Path) -> Settings:
     settings.run_inputs.mkdir(parents=True)
     settings.warehouse_file.parent.mkdir(parents=True, exist_ok=True)
     settings.warehouse_file.write_bytes(b"one state of the warehouse")
-    note_published(settings, 7)
+    note_published(settings, 7, whole_bytes=100)
     return settings
 
 
@@ -37,7 +38,7 @@ def _build(settings: Settings, models: set[str], days: dict[str, list[date]]) ->
 
 
 def test_right_after_a_publication_all_is_as_it_says(settings: Settings) -> None:
-    assert read_unpublished(settings) == Unpublished(publication_id=7)
+    assert read_unpublished(settings) == Unpublished(publication_id=7, whole_bytes=100)
 
 
 def test_days_of_a_fact_add_up_over_builds_that_were_not_published(settings: Settings) -> None:
@@ -45,6 +46,7 @@ def test_days_of_a_fact_add_up_over_builds_that_were_not_published(settings: Set
     _build(settings, {"fct_charges", "fct_audits"}, {"fct_charges": [SECOND], "fct_audits": []})
     assert read_unpublished(settings) == Unpublished(
         publication_id=7,
+        whole_bytes=100,
         models={
             "fct_charges": frozenset({FIRST, SECOND}),
             "revenue_daily": None,
@@ -63,8 +65,8 @@ def test_a_fact_that_was_made_as_a_whole_stays_so_whatever_days_follow(settings:
 
 def test_the_next_publication_begins_a_new_note(settings: Settings) -> None:
     _build(settings, {"fct_charges"}, {})
-    note_published(settings, 8)
-    assert read_unpublished(settings) == Unpublished(publication_id=8)
+    note_published(settings, 8, whole_bytes=100)
+    assert read_unpublished(settings) == Unpublished(publication_id=8, whole_bytes=100)
 
 
 def test_after_a_build_that_did_not_pass_nothing_is_known(settings: Settings) -> None:
@@ -72,7 +74,7 @@ def test_after_a_build_that_did_not_pass_nothing_is_known(settings: Settings) ->
     assert read_unpublished(settings) is None
     _build(settings, {"fct_audits"}, {"fct_audits": [FIRST]})
     assert read_unpublished(settings) is None
-    note_published(settings, 8)
+    note_published(settings, 8, whole_bytes=100)
     assert read_unpublished(settings) is not None
 
 
@@ -104,5 +106,27 @@ def test_after_another_program_died_while_it_wrote_nothing_is_known(settings: Se
 def test_of_a_warehouse_that_other_machines_build_nothing_is_known(settings: Settings) -> None:
     elsewhere = Settings(home=settings.home, target="spark")
     assert read_unpublished(elsewhere) is None
-    note_published(elsewhere, 8)
-    assert read_unpublished(settings) == Unpublished(publication_id=7)
+    note_published(elsewhere, 8, whole_bytes=100)
+    assert read_unpublished(settings) == Unpublished(publication_id=7, whole_bytes=100)
+
+
+def test_a_database_that_has_grown_by_half_since_it_was_whole_is_written_anew(
+    settings: Settings,
+) -> None:
+    _build(settings, {"fct_charges"}, {"fct_charges": [FIRST]})
+    found = read_unpublished(settings)
+    assert found is not None
+    assert not found.is_outgrown(150)
+    assert found.is_outgrown(151)
+
+
+def test_nothing_is_taken_over_by_a_note_that_does_not_say_how_large_the_database_was(
+    settings: Settings,
+) -> None:
+    note = settings.run_inputs / "unpublished.json"
+    content = json.loads(note.read_text(encoding="utf-8"))
+    del content["whole_bytes"]
+    note.write_text(json.dumps(content), encoding="utf-8")
+    found = read_unpublished(settings)
+    assert found is not None
+    assert found.is_outgrown(1)
