@@ -54,26 +54,30 @@ def run_dbt_build(
 
 
 def _run_here(settings: Settings, arguments: list[str]) -> None:
+    result, failure = _call_dbt(settings, arguments)
+    if hasattr(result, "write"):
+        try:
+            result.write(str(settings.dbt_target / "run_results.json"))
+        except OSError as error:
+            failure = error
+    # dbt keeps files of its own, and what they need may be the first that finds the disk full.
+    if failure and is_out_of_space(failure, home=settings.home):
+        raise RunFailure(f"Building stopped: {out_of_space(settings.home)}")
+    if failure is not None or result is None:
+        raise RunFailure(f"dbt could not build: {failure}")
+
+
+def _call_dbt(settings: Settings, arguments: list[str]) -> tuple[Any, BaseException | None]:
+    """What dbt says of its nodes, and what kept it from saying so."""
     # Half a second of the processor, which what only loads the definitions need not pay.
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-    from dbt.artifacts.schemas.run import RunExecutionResult
     from dbt.cli.main import dbtRunner
 
     with settings.dbt_environment(), dbt_quickly(TEMPLATES):
         outcome = dbtRunner().invoke([*arguments, *_WITHOUT_RECORDS])
     # dbt keeps the file open for its next command; publishing attaches it in this process.
     DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
-    failure = outcome.exception
-    if isinstance(outcome.result, RunExecutionResult):
-        try:
-            outcome.result.write(str(settings.dbt_target / "run_results.json"))
-        except OSError as error:
-            failure = error
-    # dbt keeps files of its own, and what they need may be the first that finds the disk full.
-    if failure and is_out_of_space(failure, home=settings.home):
-        raise RunFailure(f"Building stopped: {out_of_space(settings.home)}")
-    if failure is not None or outcome.result is None:
-        raise RunFailure(f"dbt could not build: {failure}")
+    return outcome.result, outcome.exception
 
 
 def _run_beside(settings: Settings, command: list[str], variables: Mapping[str, str]) -> None:

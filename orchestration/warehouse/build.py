@@ -300,7 +300,12 @@ def publish_candidate(current: CurrentRun) -> PublishResult:
         load_ids=candidate.load_ids,
     )
     end_full_refresh(settings)
-    note_published(settings, publication_id, whole_bytes=result.whole_bytes)
+    note_published(
+        settings,
+        publication_id,
+        whole_bytes=result.whole_bytes,
+        candidate=result.candidate,
+    )
     store.finish_run(run.run_id, status="succeeded")
     figures = {
         "tables": len(result.row_counts),

@@ -27,6 +27,7 @@ from orchestration.ingest.repeats import count_repeats
 from orchestration.ingest.tombstones import frozen_file, ranges_file
 from orchestration.settings import DEFAULT_TARGET, Settings
 from orchestration.state.store import Publication
+from orchestration.warehouse.date_slices import date_slice_ends
 from orchestration.warehouse.days import DayRange
 from orchestration.warehouse.engines import engine_of
 from orchestration.warehouse.sql_text import text as _text
@@ -336,6 +337,12 @@ def write_run_inputs(
             settings.run_inputs / "pending_event_dates.parquet",
             [{"stream_name": stream, "event_date": day} for stream, day in sorted(pending_dates)],
             {"stream_name": "varchar", "event_date": "date"},
+        )
+        _write(
+            connection,
+            settings.run_inputs / "date_slices.parquet",
+            [{"last_date": day} for day in date_slice_ends(entries, memory_gb=settings.memory_gb)],
+            {"last_date": "date"},
         )
         _write(
             connection,

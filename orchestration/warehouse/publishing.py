@@ -39,7 +39,12 @@ from orchestration.warehouse.publications import (
 from orchestration.warehouse.restatements import WindowTable, note_restatements
 from orchestration.warehouse.sql_text import quoted as _name
 from orchestration.warehouse.sql_text import text as _text
-from orchestration.warehouse.unpublished import Change, Unpublished, read_unpublished
+from orchestration.warehouse.unpublished import (
+    Change,
+    Unpublished,
+    candidate_stamp,
+    read_unpublished,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +72,8 @@ class PublishedTable:
 class PublishResult:
     """What was published: tables, their rows, and the bytes of database and Parquet.
 
-    ``whole_bytes`` is the size of the database when it was last written anew, which may be now.
+    ``whole_bytes`` is the size of the database when it was last written anew, which may be now, and
+    ``candidate`` the stamp of the candidate while it was read.
     """
 
     folder: Path
@@ -76,6 +82,7 @@ class PublishResult:
     restated_count: int
     size_bytes: int
     whole_bytes: int
+    candidate: Sequence[int]
 
 
 def publish(
@@ -107,8 +114,6 @@ def publish(
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     base = None if erased else _base(settings)
-    changes = {table.qualified: _change(table, base) for table in tables}
-    changed = [table for table in tables if changes[table.qualified] != frozenset()]
     known_functions: Collection[tuple[str, str]] = ()
     if base is not None:
         shutil.copyfile(base.folder / DATABASE, unfinished / DATABASE)
@@ -116,10 +121,18 @@ def publish(
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(f"set threads = {settings.threads}")
         connection.execute(f"set memory_limit = '{settings.memory_gb}GB'")
+        known = _known_tables(connection)
+        changes = {
+            table.qualified: _change(table, base if table.qualified in known else None)
+            for table in tables
+        }
+        changed = [table for table in tables if changes[table.qualified] != frozenset()]
         if base is not None:
             known_functions = _known_functions(connection)
-            _make_room(connection, changed, changes)
+            _make_room(connection, changed, changes, outdated=known - changes.keys())
         engine.attach_candidate(connection, settings, name="candidate")
+        # Nobody writes to it while it is attached.
+        candidate = candidate_stamp(settings)
         for schema in sorted({table.schema for table in tables} | {"meta"}):
             connection.execute(f"create schema if not exists {_name(schema)}")
         for table in changed:
@@ -159,10 +172,7 @@ def publish(
                 is_by_month=table.is_replaced_by_day,
             )
         function_count = _create_functions(connection, settings, known=known_functions)
-        comment(
-            connection,
-            [*(table for table in changed if changes[table.qualified] is None), *history],
-        )
+        comment(connection, [*tables, *history])
         row_counts = {
             f"{table.schema}.{table.name}": _count(connection, table.qualified) for table in tables
         }
@@ -182,6 +192,7 @@ def publish(
         whole_bytes=(
             base.since.whole_bytes if base is not None else (folder / DATABASE).stat().st_size
         ),
+        candidate=candidate,
     )
 
 
@@ -210,21 +221,35 @@ def _change(table: PublishedTable, base: _Base | None) -> Change:
     return base.since.models.get(table.model, frozenset())
 
 
+def _known_tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """The tables that the publication before holds, those of the history of runs too."""
+    return {
+        f"{_name(schema)}.{_name(name)}"
+        for schema, name in connection.execute(
+            "select schema_name, table_name from duckdb_tables() where not temporary"
+        ).fetchall()
+    }
+
+
 def _make_room(
     connection: duckdb.DuckDBPyConnection,
     changed: Sequence[PublishedTable],
     changes: Mapping[str, Change],
+    *,
+    outdated: Collection[str],
 ) -> None:
-    """Take out what is written anew. What comes after the checkpoint is written where it was; before it,
-    the file would grow by all of it."""
+    """Take out what is written anew and what is published no more.
+
+    What comes after the checkpoint is written where it was; before it, the file would grow by all of it.
+    """
     for table in changed:
         days = changes[table.qualified]
         if days is None:
             connection.execute(f"drop table if exists {table.qualified}")
         else:
             connection.execute(f"delete from {table.qualified} where {_is_of(days)}")
-    for one in HISTORY:
-        connection.execute(f"drop table if exists meta.{one.name}")
+    for name in outdated:
+        connection.execute(f"drop table {name}")
     connection.execute("checkpoint")
 
 

@@ -2,8 +2,8 @@
 
 A build notes which models it begins, and once it has passed, of which of them it replaced single event days.
 Without a note that can be relied on, all of the candidate is published anew: after a full refresh, after a
-build that failed or died, after another program wrote to the warehouse, and on engines whose candidate other
-machines build too.
+build that failed or died, after another program wrote to the warehouse or to the publication, and on engines
+whose candidate other machines build too.
 
 Belongs here: that note. Does not belong here: which models a build makes (warehouse/upkeep), and writing a
 publication (warehouse/publishing).
@@ -11,13 +11,15 @@ publication (warehouse/publishing).
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
 from orchestration.settings import DEFAULT_TARGET, Settings
+from orchestration.warehouse.publications import folder_of
 
 # What is replaced in a file leaves half-filled blocks: 53 MB of rows took 68 after 24 increments. Writing
 # all anew once the file has grown by half costs three times the bytes that were added.
@@ -31,12 +33,14 @@ Change = frozenset[date] | None
 class Unpublished:
     """What was made since the publication ``publication_id`` of this candidate.
 
-    ``whole_bytes`` is the size of the published database when it was last written anew. ``models`` holds by
-    its name what changed of each model that was made. ``begun`` are models of a build that has not passed.
+    ``whole_bytes`` is the size of the published database when it was last written anew, and ``files`` a
+    digest of names, sizes and times of what was published. ``models`` holds by its name what changed of each
+    model that was made. ``begun`` are models of a build that has not passed.
     """
 
     publication_id: int
     whole_bytes: int
+    files: str
     models: Mapping[str, Change] = field(default_factory=dict)
     begun: frozenset[str] = frozenset()
 
@@ -74,64 +78,91 @@ def note_made(settings: Settings, replaced_days: Mapping[str, Collection[date]])
         _write(settings, known[0].with_made(replaced_days))
 
 
-def note_published(settings: Settings, publication_id: int, *, whole_bytes: int) -> None:
-    """Note that the candidate is what this publication holds."""
+def note_published(
+    settings: Settings, publication_id: int, *, whole_bytes: int, candidate: Sequence[int]
+) -> None:
+    """Note that the candidate, when it had this stamp, is what this publication holds."""
     if settings.target == DEFAULT_TARGET:
-        _write(settings, Unpublished(publication_id=publication_id, whole_bytes=whole_bytes))
+        noted = Unpublished(
+            publication_id=publication_id,
+            whole_bytes=whole_bytes,
+            files=_digest_of(folder_of(settings, publication_id)),
+        )
+        _write(settings, noted, candidate=candidate)
 
 
 def read_unpublished(settings: Settings) -> Unpublished | None:
-    """What is noted; None where the candidate may differ from every publication in anything."""
+    """What is noted; None where the candidate may differ from every publication in anything, and where the
+    publication is not as it was written: somebody may have opened its database to write."""
     known = _read(settings)
     if known is None or settings.target != DEFAULT_TARGET:
         return None
     unpublished, stamp = known
-    return unpublished if not unpublished.begun and stamp == _stamp(settings) else None
-
-
-def _read(settings: Settings) -> tuple[Unpublished, list[int]] | None:
-    path = _path(settings)
-    if not path.exists():
+    if unpublished.begun or stamp != candidate_stamp(settings):
         return None
-    content = json.loads(path.read_text(encoding="utf-8"))
-    models = {
-        name: None if days is None else frozenset(map(date.fromisoformat, days))
-        for name, days in content["models"].items()
-    }
-    unpublished = Unpublished(
-        publication_id=content["publication_id"],
-        # A note of an earlier version does not say it: nothing is taken over then.
-        whole_bytes=content.get("whole_bytes", 0),
-        models=models,
-        begun=frozenset(content["begun"]),
-    )
-    return unpublished, content["warehouse"]
+    is_untouched = unpublished.files == _digest_of(folder_of(settings, unpublished.publication_id))
+    return unpublished if is_untouched else None
 
 
-def _write(settings: Settings, unpublished: Unpublished) -> None:
-    path = _path(settings)
-    unfinished = path.with_suffix(".json.tmp")
-    content = {
-        "publication_id": unpublished.publication_id,
-        "whole_bytes": unpublished.whole_bytes,
-        "models": {
-            name: None if days is None else sorted(map(str, days))
-            for name, days in unpublished.models.items()
-        },
-        "begun": sorted(unpublished.begun),
-        "warehouse": _stamp(settings),
-    }
-    unfinished.write_text(json.dumps(content), encoding="utf-8")
-    unfinished.replace(path)
-
-
-def _stamp(settings: Settings) -> list[int]:
+def candidate_stamp(settings: Settings) -> Sequence[int]:
     """What differs once a program that opened the warehouse file to write has changed a table. Of one that
     was killed the change is in the log beside the file, and the next build takes it over."""
     file = settings.warehouse_file
     places = (file, file.with_name(f"{file.name}.wal"))
     found = [place.stat() for place in places if place.exists()]
     return [figure for status in found for figure in (status.st_size, status.st_mtime_ns)]
+
+
+def _digest_of(folder: Path) -> str:
+    found = sorted((path, path.stat()) for path in folder.rglob("*") if path.is_file())
+    lines = [
+        f"{path.relative_to(folder)} {status.st_size} {status.st_mtime_ns}"
+        for path, status in found
+    ]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _read(settings: Settings) -> tuple[Unpublished, Sequence[int]] | None:
+    path = _path(settings)
+    if not path.exists():
+        return None
+    # An earlier version says less, and what a power cut left may say nothing: then nothing is known.
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        models = {
+            name: None if days is None else frozenset(map(date.fromisoformat, days))
+            for name, days in content["models"].items()
+        }
+        unpublished = Unpublished(
+            publication_id=content["publication_id"],
+            whole_bytes=content["whole_bytes"],
+            files=content["files"],
+            models=models,
+            begun=frozenset(content["begun"]),
+        )
+        return unpublished, content["warehouse"]
+    except (ValueError, KeyError):
+        return None
+
+
+def _write(
+    settings: Settings, unpublished: Unpublished, *, candidate: Sequence[int] | None = None
+) -> None:
+    path = _path(settings)
+    unfinished = path.with_suffix(".json.tmp")
+    content = {
+        "publication_id": unpublished.publication_id,
+        "whole_bytes": unpublished.whole_bytes,
+        "files": unpublished.files,
+        "models": {
+            name: None if days is None else sorted(map(str, days))
+            for name, days in unpublished.models.items()
+        },
+        "begun": sorted(unpublished.begun),
+        "warehouse": list(candidate if candidate is not None else candidate_stamp(settings)),
+    }
+    unfinished.write_text(json.dumps(content), encoding="utf-8")
+    unfinished.replace(path)
 
 
 def _path(settings: Settings) -> Path:

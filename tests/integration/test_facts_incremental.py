@@ -351,7 +351,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="module")
 def warehouses(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The facts after three increments (``increments``) and after one full build (``whole``)."""
+    """The facts after three increments (``increments``), after one full build (``whole``) and after one that
+    makes them a day or two at a time (``sliced``)."""
     extracts = settings.home / "extracts"
     write_extracts(out=extracts, events=600, days=4, seed=11, until=AS_OF)
     deliveries = [settings.home / f"delivery-{number}" for number in range(DELIVERIES)]
@@ -372,9 +373,17 @@ def warehouses(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
     _write_inputs(settings, published=frozenset())
     _build(settings, is_first=False, is_full_refresh=True)
+    whole = settings.home / "whole.duckdb"
+    shutil.copy2(settings.warehouse_file, whole)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("orchestration.warehouse.date_slices.ROWS_PER_GB", 100)
+        _write_inputs(settings, published=frozenset())
+    _build(settings, is_first=False, is_full_refresh=True)
     with duckdb.connect() as connection:
         connection.execute(f"attach '{increments}' as increments (read_only)")
-        connection.execute(f"attach '{settings.warehouse_file}' as whole (read_only)")
+        connection.execute(f"attach '{whole}' as whole (read_only)")
+        connection.execute(f"attach '{settings.warehouse_file}' as sliced (read_only)")
         yield connection
 
 
@@ -384,6 +393,19 @@ def test_three_increments_make_the_same_fact_as_one_full_build(
 ) -> None:
     assert _count(warehouses, f"select count(*) from whole.core.{fact}") > 0
     for these, those in (("increments", "whole"), ("whole", "increments")):
+        extra = warehouses.execute(
+            f"select * from {these}.core.{fact} except all select * from {those}.core.{fact}"
+        ).fetchall()
+        assert extra == [], f"{len(extra)} rows of {fact} are in {these} only"
+
+
+@pytest.mark.parametrize("fact", FACTS)
+def test_a_full_build_in_slices_of_dates_makes_the_same_fact_as_one_of_all(
+    settings: Settings, warehouses: duckdb.DuckDBPyConnection, fact: str
+) -> None:
+    ends = settings.run_inputs / "date_slices.parquet"
+    assert _count(warehouses, f"select count(*) from '{ends}'") >= 3
+    for these, those in (("sliced", "whole"), ("whole", "sliced")):
         extra = warehouses.execute(
             f"select * from {these}.core.{fact} except all select * from {those}.core.{fact}"
         ).fetchall()

@@ -105,3 +105,42 @@
 {% macro spark__load_csv_rows(model, agate_table) -%}
     {{ return('') }}
 {%- endmacro %}
+
+{#
+    The last dates, as ISO texts, of the slices in which a full build makes its facts (incremental/date_slices.sql), but for
+    the last slice. A cluster spreads its work by itself.
+#}
+{% macro date_slice_ends() -%}
+    {{ return(adapter.dispatch('date_slice_ends')()) }}
+{%- endmacro %}
+
+{% macro default__date_slice_ends() -%}
+    {{ return([]) }}
+{%- endmacro %}
+
+{% macro duckdb__date_slice_ends() -%}
+    {%- set slices = env_var('AGENTMART_HOME', '../data') ~ '/warehouse/inputs/date_slices.parquet' -%}
+    {%- set rows = run_query(
+        "select cast(last_date as varchar) from read_parquet(" ~ sql_text(slices) ~ ") order by last_date"
+    ) -%}
+    {{ return(rows.columns[0].values() | list) }}
+{%- endmacro %}
+
+{#- dbt's own, and an insert for each further slice. -#}
+{% macro duckdb__create_table_as(
+    temporary, relation, compiled_code, language='sql', partitioned_by=none, sorted_by=none
+) -%}
+    {%- set queries = slices_of(compiled_code) -%}
+    {{ dbt.duckdb__create_table_as(temporary, relation, queries[0], language, partitioned_by, sorted_by) }}
+    {%- for query in queries[1:] %}
+    {%- if config.get('contract').enforced %}
+    insert into {{ relation }} {{ get_column_names() }} (
+        {{ get_select_subquery(query) }}
+    );
+    {%- else %}
+    insert into {{ relation }} (
+        {{ query }}
+    );
+    {%- endif %}
+    {%- endfor %}
+{%- endmacro %}

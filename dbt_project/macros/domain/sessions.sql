@@ -2,7 +2,9 @@
 
 {#
     CTE `<name>`: the rows of `messages` with session_number, counted per tenant, user and agent. A silence strictly
-    longer than the setting starts a session; exactly that long does not, and neither does midnight (X-22).
+    longer than the setting starts a session; exactly that long does not, and neither does midnight (X-22). Messages of
+    one moment are in one session, whichever of them comes first: the range takes all of them in, so no key orders them,
+    which would be a long text to sort.
 #}
 {% macro messages_in_sessions(name, messages) -%}
 {{ name }}_gaps as (
@@ -10,7 +12,7 @@
         messages.*,
         lag(messages.message_at) over (
             partition by messages.user_key, messages.agent_key
-            order by messages.message_at, messages.message_key
+            order by messages.message_at
         ) as previous_message_at
     from {{ messages }} as messages
 ),
@@ -26,8 +28,8 @@
             end
         ) over (
             partition by gaps.user_key, gaps.agent_key
-            order by gaps.message_at, gaps.message_key
-            rows between unbounded preceding and current row
+            order by gaps.message_at
+            range between unbounded preceding and current row
         ) as session_number
     from {{ name }}_gaps as gaps
 )

@@ -11,9 +11,9 @@
         ...
         where {{ in_pending_dates('event_date') }}
 
-    `in_pending_dates` is true for every row in a full build. In an incremental build it is a
-    literal list of dates, so that the reader prunes Parquet partitions before opening a file; a
-    subquery would not.
+    `in_pending_dates` is true for every row in a full build, which may take one span of dates after
+    the other (date_slices.sql). In an incremental build it is a literal list of dates, so that the
+    reader prunes Parquet partitions before opening a file; a subquery would not.
 #}
 {% macro get_incremental_replace_dates_sql(arg_dict) %}
     {{ return(adapter.dispatch('get_incremental_replace_dates_sql')(arg_dict)) }}
@@ -52,7 +52,7 @@
 {% endmacro %}
 
 {#
-    The filter of a `replace_dates` model: true in a full build, else the literal list of its
+    The filter of a `replace_dates` model: its slice of dates in a full build, else the literal list of its
     pending dates.
 #}
 {% macro in_pending_dates(date_column='event_date', fact_name=none) -%}
@@ -64,7 +64,7 @@
     {%- if is_incremental() -%}
         {{ is_one_of_dates(date_column, pending_dates(fact_name or this.name)) }}
     {%- else -%}
-        true
+        {{ in_date_slice(date_column) }}
     {%- endif -%}
 {%- endmacro %}
 

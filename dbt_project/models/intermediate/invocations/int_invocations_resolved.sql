@@ -24,7 +24,7 @@ requests as (
     from {{ ref('int_requests_counted') }} as asked
     where
         asked.invocation_key is not null
-        {%- if is_incremental() %}
+        {%- if is_of_some_dates() %}
             {#- A day's answers need few of the requests of years. #}
             and asked.invocation_key in (select answers.invocation_key from answers)
         {%- endif %}
