@@ -46,7 +46,7 @@ from orchestration.retention.search import Words
 from orchestration.settings import Settings
 
 # A shorter name of a tenant is a word like any other; its id is searched for in any case.
-_SHORTEST_NAME = 4
+SHORTEST_NAME = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,7 +264,7 @@ def names_of_tenant(
             f"tenant_id = {sql.text(tenant_id)} and "
             f"list_contains({sql.text_list(sources)}, source_name)"
         ).fetchall()
-        if len(name) >= _SHORTEST_NAME
+        if len(name) >= SHORTEST_NAME
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -20,7 +21,7 @@ from orchestration.ingest.lake import staging_folder
 from orchestration.ingest.shared_lake import note_searched, unsearched
 from orchestration.ingest.tombstones import TENANT, USER, namings
 from orchestration.retention.doomed import find_erased, lake_connection, raw_rows, rows_found
-from orchestration.retention.erasure import names_of_tenant, written_ways
+from orchestration.retention.erasure import SHORTEST_NAME, names_of_tenant, written_ways
 from orchestration.retention.removal import (
     ERASURE,
     EXPIRY,
@@ -32,6 +33,7 @@ from orchestration.retention.removal import (
     read_pending,
 )
 from orchestration.settings import Settings
+from orchestration.warehouse.publications import DATABASE, folder_of, kept_ids
 
 
 def erase_again(settings: Settings, *, as_of: datetime) -> int:
@@ -77,10 +79,12 @@ def _begin_again(
         rows = rows_found(connection)
         if not rows and not is_forced:
             return None
-        tenants = _named(connection, settings, kind=TENANT)
+        known = _published_tenants(connection, settings)
+        tenants = sorted({*_named(connection, settings, kind=TENANT), *known})
         names = {one for _, one in (*tenants, *_named(connection, settings, kind=USER))}
         for source, tenant in tenants:
             names |= names_of_tenant(connection, lake=lake, tenant_id=tenant, sources=[source])
+            names |= known.get((source, tenant), set())
         files = {name: staging / f"{name}.parquet" for name in ("doomed", "erased")}
         for name, path in files.items():
             connection.execute(f"copy {name} to {sql.text(str(path))} (format parquet)")
@@ -109,6 +113,31 @@ def _with(pending: Removal, more: Removal) -> Removal:
         rows=dict(Counter(pending.rows) + Counter(more.rows)),
         is_mended=False,
     )
+
+
+def _published_tenants(
+    connection: duckdb.DuckDBPyConnection, settings: Settings
+) -> Mapping[tuple[str, str], set[str]]:
+    """Tenants who have a tombstone and whom the newest publication still shows, with their names.
+
+    Once the files of the host that erased them are here the lake does not know them any more, while figures
+    that were restated, reports and messages of this host do.
+    """
+    kept = kept_ids(settings)
+    database = folder_of(settings, kept[-1]) / DATABASE if kept else None
+    if database is None or not database.exists():
+        return {}
+    connection.execute(f"attach {sql.text(str(database))} as shown (read_only)")
+    found = connection.execute(
+        "select source_name, tenant_id, coalesce(tenant_name, '') from shown.core.dim_tenants "
+        f"where erased_key({sql.text(TENANT)}, source_name, tenant_id) "
+        f"in (select key from erased where kind = {sql.text(TENANT)})"
+    ).fetchall()
+    connection.execute("detach shown")
+    return {
+        (source, tenant): {name} if len(name) >= SHORTEST_NAME else set()
+        for source, tenant, name in found
+    }
 
 
 def _named(

@@ -131,6 +131,8 @@ def prepare_build(
         RunFailure: the build is of ``only_streams`` and there is no publication that it could add to.
     """
     take_over_lake(current.settings, is_alone=True)
+    # Of a run that was killed after it published: what it removed would pass for what others remove.
+    conclude(current.settings)
     mend(current.settings)
     apply_removals_of_others(current.settings, as_of=current.run.as_of)
     plan = plan_of(current, days=days)

@@ -10,6 +10,7 @@ import itertools
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from orchestration.errors import RunFailure, UserError
@@ -24,12 +25,13 @@ from orchestration.ingest.repeats import count_repeats
 from orchestration.ingest.shared_lake import SharedLake, lake_maintained, take_over_lake
 from orchestration.retention.erasure import Subject
 from orchestration.retention.reapplying import apply_removals_of_others
-from orchestration.retention.removal import conclude
+from orchestration.retention.removal import conclude, read_pending
 from orchestration.settings import Settings
 from orchestration.state.backup import write_backup
 from orchestration.state.home import open_home
 from orchestration.state.store import StateStore
 from orchestration.warehouse.build import CurrentRun, prepare_build
+from orchestration.warehouse.publications import DATABASE, folder_of
 from tests.support.command_line import agentmart
 from tests.support.landing import (
     AS_OF,
@@ -330,6 +332,30 @@ def test_rows_that_a_stalled_load_brought_after_an_erasure_go_before_anything_is
     assert rows_of(here, "charges", "tenant_id") == [("t-2",)]
     assert mirrored(there) == held(here) == hosts.stored()
     check_lake(there)
+
+
+def test_who_is_erased_on_one_host_is_looked_for_in_what_another_has_published(
+    hosts: Hosts,
+) -> None:
+    here, there = made(hosts.settings("here")), made(hosts.settings("there"))
+    load_on(here, deliver(hosts, {"tenants/t.ndjson": ndjson([row_of("tenants")])}))
+    published = folder_of(there, 1) / DATABASE
+    published.parent.mkdir(parents=True)
+    with duckdb.connect(str(published)) as connection:
+        connection.execute("create schema core")
+        connection.execute(
+            "create table core.dim_tenants as select * from (values "
+            "('native', 't-1', 'Acme Dental'), ('native', 't-2', 'Bolt'), ('other', 't-1', 'Cobalt')"
+            ") as rows (source_name, tenant_id, tenant_name)"
+        )
+    erase(here, Subject(kind="tenant", id="t-1", source_name="native"), as_of=AS_OF)
+    take_over_lake(there, is_alone=True)
+    apply_removals_of_others(there, as_of=AS_OF)
+    removal = read_pending(there)
+    assert removal is not None
+    assert removal.scopes == (("native", "t-1"),)
+    assert {"t-1", "Acme Dental"} <= set(removal.words)
+    assert not {"Bolt", "Cobalt"} & set(removal.words)
 
 
 def test_files_that_one_host_merges_are_read_merged_on_every_host(hosts: Hosts) -> None:
