@@ -20,7 +20,12 @@ usage_records as (
         output_tokens,
         total_tokens
     from {{ ref('fct_llm_calls') }}
-    where invocation_key in (select answers.invocation_key from answers)
+    where
+        invocation_key in (
+            select asked.invocation_key
+            from {{ ref('int_invocations_resolved') }} as asked
+            where {{ in_pending_dates('asked.event_date') }}
+        )
 ),
 
 invocations_with_calls as (

@@ -17,32 +17,7 @@ with model_calls as (
         )
 ),
 
--- Named one by one: an engine keeps every column of a CTE that is read more than once.
-answers as (
-    select
-        source_name,
-        invocation_event_key,
-        event_date,
-        responded_at,
-        agent_key,
-        tenant_key,
-        publisher_key,
-        invocation_key,
-        task_key,
-        user_key,
-        model,
-        provider,
-        input_tokens,
-        output_tokens,
-        cache_read_tokens,
-        cache_write_tokens,
-        reasoning_tokens,
-        llm_latency_ms,
-        error_type,
-        cost_usd
-    from {{ ref('int_invocations_resolved') }}
-),
-
+-- Answers are read where they are needed: a CTE that is read more than once is kept as a whole, of all days.
 owner_candidates as (
     select
         answers.invocation_key,
@@ -54,7 +29,7 @@ owner_candidates as (
         answers.publisher_key,
         answers.user_key,
         answers.task_key
-    from answers
+    from {{ ref('int_invocations_resolved') }} as answers
     where answers.invocation_key in (select model_calls.invocation_key from model_calls)
     union all
     select
@@ -162,7 +137,7 @@ invocation_usage as (
         answers.error_type,
         answers.cost_usd as recorded_cost_usd,
         true as has_owner
-    from answers
+    from {{ ref('int_invocations_resolved') }} as answers
     where
         {{ in_pending_dates('answers.event_date') }}
         and coalesce(
@@ -187,7 +162,7 @@ pending_tasks as (
 -- Usage, not the bare mention: a request alone that names the task says nothing about tokens.
 carried_tasks as (
     select answers.task_key
-    from answers
+    from {{ ref('int_invocations_resolved') }} as answers
     where answers.task_key in (select pending_tasks.task_key from pending_tasks)
     union
     select requests.task_key

@@ -25,8 +25,17 @@ requests as (
     where
         asked.invocation_key is not null
         {%- if is_of_some_dates() %}
-            {#- A day's answers need few of the requests of years. #}
-            and asked.invocation_key in (select answers.invocation_key from answers)
+            {#-
+                A day's answers need few of the requests of years. They are read again for it, for an engine keeps every
+                column of a CTE that is read twice.
+            #}
+            and asked.invocation_key in (
+                select answered.invocation_key
+                from {{ ref('stg_agent_events') }} as answered
+                where
+                    {{ in_pending_dates('answered.event_date') }}
+                    and answered.event_type in ('agent_completed', 'agent_errored')
+            )
         {%- endif %}
     group by
         asked.invocation_key,
