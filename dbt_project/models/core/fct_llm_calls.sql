@@ -17,7 +17,8 @@ with model_calls as (
         )
 ),
 
--- Answers are read where they are needed: a CTE that is read more than once is kept as a whole, of all days.
+-- Answers are read where they are needed: a CTE that is read more than once is kept aside, of all
+-- days.
 owner_candidates as (
     select
         answers.invocation_key,
