@@ -299,6 +299,7 @@ class _Pipeline:
             shown_retries,
             shown_waits,
         )
+        from orchestration.definitions import defs as load_definitions
         from orchestration.warehouse.manifest import prepare_manifest
 
         store, our_run = current.store, current.run
@@ -308,7 +309,7 @@ class _Pipeline:
             except AgentmartError as error:
                 store.fail_run(our_run.run_id, failure=str(error))
                 raise
-            defs = _load_definitions()
+            defs = load_definitions()
         with open_instance(self._settings) as instance, shown_retries():
             with self._step("ingest"), shown_load():
                 self._job(defs, instance, "ingestion_job", store, our_run.run_id)
@@ -383,15 +384,6 @@ class _Pipeline:
             step = first_failed_step(result.all_events, self._settings)
             self.failed_asset = step.asset
             store.fail_run(run_id, failure=step.text)
-
-
-def _load_definitions() -> Definitions:
-    from orchestration.definitions import defs
-
-    loaded = defs()
-    # It stays to the end, so nobody needs to look for garbage among it.
-    gc.freeze()
-    return loaded
 
 
 class _Step:

@@ -141,7 +141,7 @@ def _read(settings: Settings) -> tuple[Unpublished, Sequence[int]] | None:
             begun=frozenset(content["begun"]),
         )
         return unpublished, content["warehouse"]
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         return None
 
 

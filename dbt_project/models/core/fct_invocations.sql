@@ -22,9 +22,9 @@ usage_records as (
     from {{ ref('fct_llm_calls') }}
     where
         invocation_key in (
-            select asked.invocation_key
-            from {{ ref('int_invocations_resolved') }} as asked
-            where {{ in_pending_dates('asked.event_date') }}
+            select pending.invocation_key
+            from {{ ref('int_invocations_resolved') }} as pending
+            where {{ in_pending_dates('pending.event_date') }}
         )
 ),
 

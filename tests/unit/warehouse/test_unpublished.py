@@ -140,7 +140,7 @@ def test_a_database_that_has_grown_by_half_since_it_was_whole_is_written_anew(
     assert found.is_outgrown(151)
 
 
-@pytest.mark.parametrize("content", ["", '{"publication_id": 7}'])
+@pytest.mark.parametrize("content", ["", "[]", '{"publication_id": 7}'])
 def test_nothing_is_known_by_a_note_that_is_torn_or_of_an_earlier_version(
     settings: Settings, content: str
 ) -> None:
