@@ -17,14 +17,16 @@ from orchestration.ingest.load import LoadReport, load_landing, log_file, log_re
 from orchestration.ingest.progress import LOGGER, log_progress
 from orchestration.reporting.daily_summaries import queue_daily_summaries
 from orchestration.reporting.run import ReportRun, make_due_reports
+from orchestration.retention.removal import conclude_left
 from orchestration.warehouse.build import CurrentRun
 
 
 def load_extracts(
     current: CurrentRun, *, landing: str, loggers: Sequence[Logger] = ()
 ) -> LoadReport:
-    """Load every new file of the landing folder into the lake."""
+    """Load every new file of the landing folder into the lake, once a removal that was left has ended."""
     told = (*loggers, LOGGER)
+    conclude_left(current.settings, on_wait=LOGGER.info)
     report = load_landing(
         settings=current.settings,
         landing=landing,

@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -279,10 +279,7 @@ def conclude(settings: Settings) -> LogEntry | None:
     The caller holds the warehouse's lock.
     """
     removal = read_pending(settings)
-    current = current_id(settings)
-    if removal is None or not removal.is_mended:
-        return None
-    if current is not None and current <= removal.last_publication:
+    if removal is None or not _is_published(settings, removal):
         return None
     for publication_id in kept_ids(settings):
         if publication_id <= removal.last_publication:
@@ -303,6 +300,25 @@ def conclude(settings: Settings) -> LogEntry | None:
     sync_folder(folder)
     shutil.rmtree(folder)
     return entry
+
+
+def conclude_left(settings: Settings, *, on_wait: Callable[[str], object]) -> LogEntry | None:
+    """The same for a run that may publish nothing, of a removal whose run was killed once it had published.
+
+    Until it ends, what readers saw before is on the disk, and the next publication may be days away. The
+    warehouse's lock is waited for only while there is such a removal.
+    """
+    removal = read_pending(settings)
+    if removal is None or not _is_published(settings, removal):
+        return None
+    with engine_of(settings).lock(settings, on_wait=on_wait):
+        return conclude(settings)
+
+
+def _is_published(settings: Settings, removal: Removal) -> bool:
+    """Whether the rows are out of the lake and nothing that was made of them is what readers see."""
+    current = current_id(settings)
+    return removal.is_mended and (current is None or current > removal.last_publication)
 
 
 def places_left(settings: Settings, removal: Removal) -> list[str]:

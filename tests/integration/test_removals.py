@@ -26,8 +26,11 @@ from orchestration.ingest.ledger import read_entries
 from orchestration.ingest.load import NEW, REPEATED
 from orchestration.retention.erasure import Subject
 from orchestration.retention.removal import conclude, has_pending, read_log
+from orchestration.run_steps import load_extracts
 from orchestration.settings import Settings
 from orchestration.state.store import StateStore
+from orchestration.warehouse.build import CurrentRun
+from orchestration.warehouse.publications import folder_of, kept_ids, make_current
 from tests.support.landing import csv_bytes, landed, load, ndjson, put, put_with_duckdb, row_of
 from tests.support.removals import (
     check_lake,
@@ -398,3 +401,27 @@ def test_a_removal_that_was_interrupted_anywhere_is_ended_by_the_next(
         assert content_of(settings.home / folder) == content_of(whole.home / folder)
     assert conclude(settings) is not None
     assert read_log(settings)[-1].rows == plan.removal.rows
+
+
+def test_a_removal_whose_run_was_killed_once_it_had_published_ends_though_nothing_is_new(
+    settings: Settings,
+) -> None:
+    _make_readers_see(settings, 1)
+    erase(settings, TENANT, as_of=AS_OF)
+    store = StateStore(settings.state_file)
+    run = store.start_run(run_key="next", command="test", as_of=AS_OF)
+    current = CurrentRun(settings=settings, store=store, run=run)
+
+    load_extracts(current, landing=str(settings.landing))
+    assert has_pending(settings)
+    _make_readers_see(settings, 2)
+    load_extracts(current, landing=str(settings.landing))
+    assert not has_pending(settings)
+    assert kept_ids(settings) == [2]
+    assert len(read_log(settings)) == 1
+
+
+def _make_readers_see(settings: Settings, publication_id: int) -> None:
+    folder = folder_of(settings, publication_id)
+    folder.mkdir(parents=True)
+    make_current(settings, folder)
