@@ -42,7 +42,7 @@ def run_dbt_build(
     _share_parse_cache(settings)
     engine = engine_of(settings)
     engine.prepare_build(settings, is_full_refresh=plan.is_full_refresh)
-    arguments = _arguments(settings, plan.is_full_refresh, select)
+    arguments = _arguments(settings, plan, select)
     program = engine.dbt_program()
     if program is None:
         _run_here(settings, arguments)
@@ -108,14 +108,15 @@ _BUILD = ["build", "--exclude-resource-type", "unit_test", "--log-level", "none"
 _WITHOUT_REFERENCE_DATA = ["--exclude-resource-type", "seed", "--exclude", "tag:reference"]
 
 
-def _arguments(settings: Settings, is_full_refresh: bool, select: Sequence[str]) -> list[str]:
+def _arguments(settings: Settings, plan: BuildPlan, select: Sequence[str]) -> list[str]:
     project, artifacts = str(DBT_PROJECT_DIR), str(settings.dbt_target)
     places = ["--project-dir", project, "--profiles-dir", project]
     places += ["--target-path", artifacts, "--log-path", artifacts, "--log-level-file", "info"]
-    extent = ["--full-refresh"] if is_full_refresh else _WITHOUT_REFERENCE_DATA
+    extent = ["--full-refresh"] if plan.is_full_refresh else _WITHOUT_REFERENCE_DATA
     # Which tests run is selected, too; dbt would also run those of what is not up to date.
     chosen = ["--indirect-selection", "empty", "--select", *select] if select else []
-    places += ["--threads", str(engine_of(settings).build_threads(settings))]
+    threads = engine_of(settings).build_threads(settings, lake_rows=plan.lake_rows)
+    places += ["--threads", str(threads)]
     if settings.target != DEFAULT_TARGET:
         places += ["--target", settings.target]
     return [*_BUILD, *places, *extent, *chosen]

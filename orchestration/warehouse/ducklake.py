@@ -65,7 +65,7 @@ class DuckLake(Engine):
         connection.execute(f"detach {name}")
         attach(connection, settings, name=name, options=f"read_only, snapshot_version {snapshot}")
 
-    def build_threads(self, settings: Settings) -> int:
+    def build_threads(self, settings: Settings, *, lake_rows: int) -> int:
         """One: with four, the process died of a segmentation fault in DuckDB 1.5.5 while views were made. A
         query still uses every thread that DuckDB has."""
         return 1

@@ -87,8 +87,9 @@ class Engine(ABC):
     def prepare_build(self, settings: Settings, *, is_full_refresh: bool) -> None:
         """Do what has to be done before dbt begins. The caller holds the lock."""
 
-    def build_threads(self, settings: Settings) -> int:
-        """How many models dbt may build at the same time."""
+    def build_threads(self, settings: Settings, *, lake_rows: int) -> int:
+        """How many models dbt may build at the same time, of so many rows of all streams in the lake."""
+        del lake_rows
         return settings.threads
 
     @contextmanager

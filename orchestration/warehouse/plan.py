@@ -82,7 +82,7 @@ _REMOVED_RANGES = {
 @dataclass(frozen=True, kw_only=True)
 class BuildPlan:
     """What to build and why. ``reason`` is one line for people; ``days`` are made again though no load
-    touched them."""
+    touched them; ``lake_rows`` are the rows that landed of all streams."""
 
     reason: str
     is_nothing: bool
@@ -91,6 +91,7 @@ class BuildPlan:
     load_ids: frozenset[str]
     pending_load_ids: frozenset[str]
     days: DayRange | None = None
+    lake_rows: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +165,7 @@ def plan_build(
         load_ids=load_ids,
         pending_load_ids=load_ids if is_full_refresh else pending,
         days=days,
+        lake_rows=sum(entry.rows_landed for entry in entries),
     )
 
 

@@ -107,6 +107,11 @@ def test_new_loads_are_pending_and_only_they() -> None:
     assert plan.pending_load_ids == {"three"}
 
 
+def test_a_plan_says_how_many_rows_the_lake_holds() -> None:
+    loads = [ledger_entry("one", rows_landed=4), ledger_entry("three", rows_landed=3)]
+    assert _plan(loads, None).lake_rows == 7
+
+
 def test_a_moved_as_of_time_builds_with_nothing_pending() -> None:
     plan = _plan([ONE, TWO], _published(), as_of=LATER)
     assert not plan.is_nothing
