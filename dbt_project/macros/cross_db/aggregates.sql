@@ -1,7 +1,11 @@
 {# Aggregates that engines name or define differently. #}
 
-{% macro percentile_cont(value, fraction, where=none) -%}
-    {{ adapter.dispatch('percentile_cont')(value, fraction, where) }}
+{#
+    Of all `fractions` that a SELECT asks of the same values an engine makes one aggregate, which keeps and sorts them
+    once. Each keeps all of them in memory, and no disk takes that over.
+#}
+{% macro percentile_cont(value, fraction, where=none, fractions=none) -%}
+    {{ adapter.dispatch('percentile_cont')(value, fraction, where, fractions or [fraction]) }}
 {%- endmacro %}
 
 {#
@@ -9,18 +13,25 @@
     of the column. The place of the percentile is a binary number, so that 595 comes out as
     594.9999999999991; nine places are more than a value interpolated between stored ones has.
 #}
-{% macro duckdb__percentile_cont(value, fraction, where) -%}
+{% macro duckdb__percentile_cont(value, fraction, where, fractions) -%}
     round(
-        quantile_cont(cast({{ value }} as double), {{ fraction }})
-        {%- if where %} filter (where {{ where }}){% endif %},
+        list_extract(
+            quantile_cont(cast({{ value }} as double), [{{ fractions | join(', ') }}])
+            {%- if where %} filter (where {{ where }}){% endif %},
+            {{ fractions.index(fraction) + 1 }}
+        ),
         9
     )
 {%- endmacro %}
 
-{% macro spark__percentile_cont(value, fraction, where) -%}
+{#- `get` counts from 0. #}
+{% macro spark__percentile_cont(value, fraction, where, fractions) -%}
     round(
-        percentile(cast({{ value }} as double), {{ fraction }})
-        {%- if where %} filter (where {{ where }}){% endif %},
+        get(
+            percentile(cast({{ value }} as double), array({{ fractions | join(', ') }}))
+            {%- if where %} filter (where {{ where }}){% endif %},
+            {{ fractions.index(fraction) }}
+        ),
         9
     )
 {%- endmacro %}

@@ -10,12 +10,14 @@
     (D-05).
 #}
 {% macro invocation_measures(rows, keys) -%}
+    {%- set percentiles = {'p50': 0.5, 'p95': 0.95, 'p99': 0.99} %}
     select
         {{ keys | join(', ') }},
         {{ measure_columns('fct_invocations') }},
-        {{ percentile_cont('duration_ms', 0.5) }} as p50_response_time_ms,
-        {{ percentile_cont('duration_ms', 0.95) }} as p95_response_time_ms,
-        {{ percentile_cont('duration_ms', 0.99) }} as p99_response_time_ms,
+        {%- for name, fraction in percentiles.items() %}
+        {{ percentile_cont('duration_ms', fraction, fractions=percentiles.values() | list) }}
+            as {{ name }}_response_time_ms,
+        {%- endfor %}
         {{ percentile_cont('duration_ms', 0.95, where='is_completed') }} as p95_completed_duration_ms
     from {{ rows }}
     group by {{ keys | join(', ') }}

@@ -1,7 +1,10 @@
 {#
-    What answers and model calls take from a request, on whatever day it was made, is looked up here: among the narrow
-    copies, for the files of all days would have to be opened.
+    What answers and model calls take from a request, on whatever day it was made, is looked up here: made of the narrow
+    copies, for the files of all days would have to be opened. A table, because each slice of a long history looks
+    through all of it four times.
 #}
+{{ config(materialized='incremental', incremental_strategy='replace_dates') }}
+
 with
 {{ counted_copies(
     ref('stg_agent_events__copies'),
@@ -25,7 +28,9 @@ final as (
         {{ entity_key('source_name', 'task_id') }} as task_key,
         {{ user_key_of('source_name', 'tenant_id', 'user_id') }} as user_key
     from counted_copies
-    where event_type = 'agent_invoked'
+    where
+        {{ in_pending_dates('event_date') }}
+        and event_type = 'agent_invoked'
 )
 
 select * from final

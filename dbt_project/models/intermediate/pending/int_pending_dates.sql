@@ -395,6 +395,7 @@
         ('fct_user_messages', 'event_dates', none),
         ('fct_tool_calls', 'event_dates', none),
         ('fct_install_events', 'event_dates', none),
+        ('int_requests_counted', 'event_dates', none),
         ('int_invocations_resolved', 'event_dates', none),
         ('int_invocations_resolved', 'linked_events', 'event_type in ' ~ answer_types),
         ('fct_invocations', 'event_dates', none),
