@@ -3,8 +3,8 @@
     usage_measures.sql.
 #}
 
-{# One row per window. #}
-{% macro usage_summary_sql(windows) -%}
+{# One row per window. `active_users` is a relation that holds what active_users_by_day gives for these windows. #}
+{% macro usage_summary_sql(windows, active_users=none) -%}
     with invocation_rows as (
         {{ rows_in_windows(ref('fct_invocations'), 'responded_at', windows) }}
     ),
@@ -37,6 +37,19 @@
         {{ session_measures('session_rows', ['window_key']) }}
     ),
 
+    {%- if active_users %}
+
+    active_users_by_day as (
+        select
+            window_key,
+            date_day,
+            dau,
+            wau,
+            mau
+        from {{ active_users }}
+    ),
+    {%- else %}
+
     {# An hour has no days to look back on; a month cut into hours would look back 720 times. -#}
     windows_of_days as (
         select * from {{ windows }} as windows
@@ -46,6 +59,7 @@
     active_users_by_day as (
         {{ active_users_by_day('windows_of_days') }}
     ),
+    {%- endif %}
 
     last_days as (
         select
