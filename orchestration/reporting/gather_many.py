@@ -172,7 +172,7 @@ def _rows_of_mart(
         for offset, key in enumerate(both if is_compared else both[:1])
         if key
     ]
-    # The order of the table within a window, as far as the report's own sorting leaves it open.
+    # Rows of a table stand as threads came to write them, and a report sorts not all of its rows itself.
     return published.stream(
         f"""
         with wanted as (
@@ -182,7 +182,7 @@ def _rows_of_mart(
         select wanted.place, mart.*
         from wanted inner join {table} as mart on wanted.window_key = mart.window_key
         where {condition}
-        order by wanted.place, mart.rowid
+        order by all
         """,
         {"places": [place for place, _ in places], "keys": [key for _, key in places]},
     )

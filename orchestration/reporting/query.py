@@ -97,7 +97,7 @@ class Published:
         bucket: str | None = None,
         previous: Window | None = None,
     ) -> list[Row]:
-        """The rows of the table function ``name`` for a scope and a window.
+        """The rows of the table function ``name`` for a scope and a window, in order of their columns.
 
         ``bucket`` cuts the window into hours, days, weeks or months. ``previous`` is the window to
         compare with, for a function that takes one.
@@ -114,6 +114,7 @@ class Published:
                 time_zone := $time_zone, source := $source, agent := $agent, as_of := $as_of,
                 bucket := $bucket, currency := $currency{compared}
             )
+            order by all
         """
         return self.rows(
             sql,

@@ -73,16 +73,32 @@
     open, after it abandoned; neither is in any total. One that names no invocation cannot be told from one that ended.
 #}
 {% macro open_invocations_sql(windows) -%}
-    with begun_rows as (
-        {{ rows_in_windows(ref('fct_user_messages'), 'sent_at', windows) }}
-    ),
-
-    ends as (
+    with ends as (
         select
             invocation_key,
             min(responded_at) as first_end_at
         from {{ ref('fct_invocations') }}
         group by invocation_key
+    ),
+
+    {# Once for each message, not for each of its windows, of which there are eight. -#}
+    begun as (
+        select
+            messages.source_name,
+            messages.agent_key,
+            messages.tenant_key,
+            messages.publisher_key,
+            messages.invocation_key,
+            messages.sent_at,
+            ends.first_end_at
+        from {{ ref('fct_user_messages') }} as messages
+        left join ends
+            on messages.invocation_key = ends.invocation_key
+        where messages.invocation_key is not null
+    ),
+
+    begun_rows as (
+        {{ rows_in_windows('begun', 'sent_at', windows) }}
     ),
 
     unended as (
@@ -93,10 +109,7 @@
         from begun_rows
         inner join {{ windows }} as windows
             on begun_rows.window_key = windows.window_key
-        left join ends
-            on begun_rows.invocation_key = ends.invocation_key
-            and ends.first_end_at < windows.end_at
-        where begun_rows.invocation_key is not null and ends.invocation_key is null
+        where begun_rows.first_end_at is null or begun_rows.first_end_at >= windows.end_at
         group by begun_rows.window_key, begun_rows.invocation_key
     ),
 

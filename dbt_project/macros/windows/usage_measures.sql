@@ -123,13 +123,17 @@
             user_key,
             local_date
         from message_rows
-        where user_key is not null
     ),
 
+    {#
+        Anonymous messages count as no user here. Left out of message_rows, DuckDB would take them for most of all, hash
+        the messages of all windows instead of the quarters of an hour they are joined to, and fill a disk with 100 million.
+    -#}
     user_spans as (
         select
             window_key,
             local_date,
+            case when user_key is null then 0 else 1 end as user_count,
             lead(local_date) over (partition by window_key, user_key order by local_date) as next_date
         from user_days
     ),
@@ -138,16 +142,16 @@
         select
             window_key,
             local_date as date_day,
-            1 as day_users,
-            1 as week_change,
-            1 as month_change
+            user_count as day_users,
+            user_count as week_change,
+            user_count as month_change
         from user_spans
         union all
         select
             window_key,
             least({{ date_add_days('local_date', 7) }}, coalesce(next_date, {{ date_add_days('local_date', 7) }})),
             0,
-            -1,
+            -user_count,
             0
         from user_spans
         union all
@@ -156,7 +160,7 @@
             least({{ date_add_days('local_date', 30) }}, coalesce(next_date, {{ date_add_days('local_date', 30) }})),
             0,
             0,
-            -1
+            -user_count
         from user_spans
     ),
 
