@@ -12,9 +12,10 @@ from orchestration.warehouse.duckdb import EmbeddedDuckDB
 
 
 @pytest.mark.parametrize(
-    ("lake_rows", "threads"), [(0, 3), (16_000_000, 3), (16_000_001, 1), (200_000_000, 1)]
+    ("lake_rows", "threads"),
+    [(0, 3), (4_000_000, 3), (4_000_001, 2), (16_000_000, 2), (16_000_001, 1)],
 )
-def test_models_are_built_one_by_one_where_rows_are_many_for_the_memory(
+def test_fewer_models_are_built_at_once_where_rows_are_many_for_the_memory(
     tmp_path: Path, lake_rows: int, threads: int
 ) -> None:
     settings = Settings(home=tmp_path, threads=3, memory_gb=2)
