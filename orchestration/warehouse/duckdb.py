@@ -14,8 +14,8 @@ from orchestration.warehouse.engines import Engine
 from orchestration.warehouse.sql_text import text
 
 # A query by itself is at work on every core. Several fill the gaps that dbt leaves, and take memory from
-# each other: of 17 million rows with 3 GB four at once put 10 GB to disk and two 5; of 167 million with 8 GB
-# counts by key, four at once, met the end of it.
+# each other: four at once of 17 million rows with 3 GB put 10 GB to disk, and counts by key of 167 million
+# with 8 GB met the end of it.
 _ROWS_PER_GB_OF_ALL, _ROWS_PER_GB_OF_TWO = 2_000_000, 8_000_000
 
 

@@ -126,8 +126,9 @@
     ),
 
     {#
-        Anonymous messages count as no user here. Left out of message_rows, DuckDB would take them for most of all, hash
-        the messages of all windows instead of the quarters of an hour they are joined to, and fill a disk with 100 million.
+        Anonymous messages count as no user here. A filter of message_rows would leave them out, too, but DuckDB takes it to
+        leave a fifth of the rows: then it hashes the messages of all windows and not the few quarters of an hour that they
+        are joined to: 9.7 million rows of ten million events.
     -#}
     user_spans as (
         select
