@@ -70,7 +70,7 @@ def test_three_damaged_days_of_every_fact_are_as_a_full_refresh_makes_them(
     expected = digests(built.connection, tables)
     built.run(as_of=AS_OF, days=_DAMAGED)
     facts = _facts_by_day(built.connection)
-    assert len(facts) == 16
+    assert len(facts) == 17
     for fact in facts:
         row = fact.split(".")[1]
         # Some rows go, others are there twice.
@@ -164,5 +164,13 @@ def test_days_that_read_a_day_of_the_range_are_built_again_with_it_and_no_others
             "select fact_name, cast(event_date as varchar) from intermediate.int_pending_dates"
             f" where not ({_in_range()}) order by all"
         ).fetchall()
-        # The rating of an answer of the range, and the answer of a model call of the range.
-        assert pending == [("fct_feedback", "2026-02-10"), ("fct_invocations", "2026-02-09")]
+        assert pending == [
+            # The rating of an answer of the range, and the answer of a model call of the range.
+            ("fct_feedback", "2026-02-10"),
+            ("fct_invocations", "2026-02-09"),
+            # Sessions that the answer may be in, cut of messages from the day before to the day after.
+            ("fct_sessions", "2026-02-09"),
+            ("fct_sessions: messages", "2026-02-05"),
+            ("fct_sessions: messages", "2026-02-09"),
+            ("fct_sessions: messages", "2026-02-10"),
+        ]

@@ -10,7 +10,7 @@ import json
 import random
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -122,13 +122,22 @@ def _audit(delivery: int, audit_id: str, agent_id: str, timestamp: str) -> Plant
     return delivery, "audit_events", row
 
 
+def _message(delivery: int, event_id: str, timestamp: str, *, user_id: str = "u13") -> Planted:
+    return _event(delivery, event_id, "agent_invoked", timestamp, agent_id="a13", user_id=user_id)
+
+
+def _every_25_minutes(number: int) -> str:
+    moment = datetime(2026, 2, 21, 23, tzinfo=UTC) + timedelta(minutes=25) * number
+    return moment.isoformat()
+
+
 # In each block a later delivery changes a fact on a day that it brings no row of. Agents and days
 # are each block's own, so that no other block opens its days by chance.
 PLANTED: Sequence[Planted] = (
     # Known agents, unless the block is about one that is not.
     *(
         _agent(0, f"a{number}", "type", "2026-01-01T00:00:00Z")
-        for number in (1, 2, 3, 4, 5, 10, 11, 12)
+        for number in (1, 2, 3, 4, 5, 10, 11, 12, 13)
     ),
     # The request of an answer after midnight comes late.
     _event(0, "e1", "agent_completed", "2026-01-02T00:00:05Z", agent_id="a1", invocation_id="i1"),
@@ -341,6 +350,25 @@ PLANTED: Sequence[Planted] = (
         invocation_id="i10",
         input_tokens=3,
     ),
+    # A message between two sessions makes them one, which begins the day before.
+    _message(0, "q21", "2026-02-15T23:50:00Z"),
+    _message(0, "q22", "2026-02-16T00:40:00Z"),
+    _message(1, "q23", "2026-02-16T00:15:00Z"),
+    # The message that joined two others is of another day, so that they are two sessions.
+    _message(0, "q24", "2026-02-18T23:40:00Z"),
+    _message(0, "q25", "2026-02-19T00:05:00Z"),
+    _message(0, "q26", "2026-02-19T00:30:00Z"),
+    _message(1, "q25", "2026-02-17T09:00:00Z"),
+    # A session of more than a day, with silences shorter than the gap of 30 minutes, gets longer at its ends, then fuller.
+    *(_message(0, f"q27-{number}", _every_25_minutes(number)) for number in range(63)),
+    _message(1, "q28", "2026-02-23T01:15:00Z"),
+    _message(1, "q29", "2026-02-21T22:40:00Z"),
+    _message(2, "q34", "2026-02-22T12:00:00Z"),
+    # Sessions of another user on the first and on the last day of it, which no message changes.
+    _message(0, "q30", "2026-02-20T23:50:00Z", user_id="u14"),
+    _message(0, "q31", "2026-02-21T00:10:00Z", user_id="u14"),
+    _message(0, "q32", "2026-02-23T23:50:00Z", user_id="u14"),
+    _message(0, "q33", "2026-02-24T00:10:00Z", user_id="u14"),
 )
 
 
@@ -410,6 +438,25 @@ def test_a_full_build_in_slices_of_dates_makes_the_same_fact_as_one_of_all(
             f"select * from {these}.core.{fact} except all select * from {those}.core.{fact}"
         ).fetchall()
         assert extra == [], f"{len(extra)} rows of {fact} are in {these} only"
+
+
+def test_late_messages_join_part_and_lengthen_sessions_across_midnights(
+    warehouses: duckdb.DuckDBPyConnection,
+) -> None:
+    sessions = warehouses.execute(
+        "select cast(started_at as varchar), cast(ended_at as varchar), message_count "
+        "from increments.core.fct_sessions where agent_key = 'native:a13' order by started_at"
+    ).fetchall()
+    assert sessions == [
+        ("2026-02-15 23:50:00", "2026-02-16 00:40:00", 3),
+        ("2026-02-17 09:00:00", "2026-02-17 09:00:00", 1),
+        ("2026-02-18 23:40:00", "2026-02-18 23:40:00", 1),
+        ("2026-02-19 00:30:00", "2026-02-19 00:30:00", 1),
+        ("2026-02-20 23:50:00", "2026-02-21 00:10:00", 2),
+        # 63 messages, one every 25 minutes, end at 00:50.
+        ("2026-02-21 22:40:00", "2026-02-23 01:15:00", 66),
+        ("2026-02-23 23:50:00", "2026-02-24 00:10:00", 2),
+    ]
 
 
 def test_an_event_that_moves_to_an_earlier_day_leaves_the_later_one(

@@ -42,6 +42,7 @@ from tests.support.dbt_runner import call_dbt, failures
 
 _COMMENT = re.compile(r"\s*/\*\s*(\{.*?\})\s*\*/\s*", re.DOTALL)
 _DATE_LIST = re.compile(r"\bin \((date '\d{4}-\d{2}-\d{2}'(?:, date '\d{4}-\d{2}-\d{2}')*)\)")
+_MARKED_LIST = re.compile(r"\bin \(dates of ([^)]+)\)")
 _RAW_VIEW = re.compile(r"create or replace view raw\.(\w+) as (.*)", re.DOTALL)
 # What dbt asks about the database, and its transactions; a replay needs neither.
 _QUESTIONS = ("describe", "select", "begin", "commit", "pragma")
@@ -169,22 +170,34 @@ def record_builds(
     with duckdb.connect(str(settings.warehouse_file), read_only=True) as warehouse:
         pending = _pending_dates(warehouse)
     views = {one.model for one in full if one.sql.lower().startswith("create view")}
-    marked = []
-    for one in increment:
-        if one.model is not None and one.model in views:
-            # An increment makes a view again as it was.
-            continue
-        found = set(_DATE_LIST.findall(one.sql))
-        assert not found or found == {_date_list(pending[one.model or ""])}, (one.model, found)
-        marked.append(one)
+    # An increment makes a view again as it was.
+    marked = [_marked(one, pending) for one in increment if one.model not in views]
     replaced = {
         one.model
         for one in marked
-        if one.sql.startswith("delete from") and _DATE_LIST.search(one.sql)
+        if one.sql.startswith("delete from") and _MARKED_LIST.search(one.sql)
     }
     asked = {one.model for one in marked if one.sql.startswith("delete from")}
     assert replaced == asked, f"nothing is pending for {asked - replaced}"
     return RecordedBuilds(home=settings.home, full=full, increment=tuple(marked))
+
+
+def _marked(statement: Statement, pending: Mapping[str, Sequence[str]]) -> Statement:
+    """The statement with the name of each list of pending dates in the place of the list.
+
+    A model's own list has its name; others that it reads by have it before a colon.
+    """
+    if statement.model is None:
+        return statement
+    named: dict[str, str] = {}
+    for name, dates in pending.items():
+        if name.split(":")[0] == statement.model:
+            assert _date_list(dates) not in named, f"{name} has the dates of another list"
+            named[_date_list(dates)] = name
+    found = set(_DATE_LIST.findall(statement.sql))
+    assert found <= set(named), (statement.model, found)
+    sql = _DATE_LIST.sub(lambda one: f"in (dates of {named[one[1]]})", statement.sql)
+    return statement._replace(sql=sql)
 
 
 class Replayed:
@@ -281,11 +294,13 @@ def _send(
         if view is not None:
             body = view.group(2).replace(f"{recorded_in}/", f"{settings.home}/")
             sql = _raw_view(view.group(1), body, settings=settings, files=files)
-        elif statement.model is not None and _DATE_LIST.search(sql):
+        elif _MARKED_LIST.search(sql):
             if pending is None:
                 pending = _pending_dates(connection)
-            dates = _date_list(pending.get(statement.model, []))
-            sql = _DATE_LIST.sub(f"in ({dates or 'cast(null as date)'})", sql)
+            lists = {name: _date_list(dates) for name, dates in pending.items()}
+            sql = _MARKED_LIST.sub(
+                lambda one: f"in ({lists.get(one[1]) or 'cast(null as date)'})", sql
+            )
         connection.execute(sql)
 
 

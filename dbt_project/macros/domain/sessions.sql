@@ -34,3 +34,8 @@
     from {{ name }}_gaps as gaps
 )
 {%- endmacro %}
+
+{# The name under which int_pending_dates lists the days of whose messages the sessions to make again are cut. #}
+{% macro messages_of_sessions() -%}
+    {{ return('fct_sessions: messages') }}
+{%- endmacro %}

@@ -53,9 +53,9 @@
 
 {#
     The filter of a `replace_dates` model: its slice of dates in a full build, else the literal list of its
-    pending dates.
+    pending dates. A model whose rows are made of those of several dates has no slices.
 #}
-{% macro in_pending_dates(date_column='event_date', fact_name=none) -%}
+{% macro in_pending_dates(date_column='event_date', fact_name=none, by_slice=true) -%}
     {#
     The reference stands outside the branch because dbt learns dependencies while is_incremental()
     is false.
@@ -64,7 +64,7 @@
     {%- if is_incremental() -%}
         {{ is_one_of_dates(date_column, pending_dates(fact_name or this.name)) }}
     {%- else -%}
-        {{ in_date_slice(date_column) }}
+        {{ in_date_slice(date_column) if by_slice else 'true' }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -75,5 +75,30 @@
         {{ date_column }} in (
             {%- for date in dates %}date '{{ date }}'{{ ", " if not loop.last }}{% endfor -%}
         )
+    {%- endif -%}
+{%- endmacro %}
+
+{#
+    The rows of a model as the build before left them, for what has to be known before the model is made again; a ref
+    would be a cycle. A candidate without the model has none, of the `columns` that the reader names by type.
+#}
+{% macro as_last_built(model_name, columns) -%}
+    {%- set relation = none -%}
+    {%- if execute -%}
+        {%- set node = graph.nodes['model.' ~ project_name ~ '.' ~ model_name] -%}
+        {%- set relation = adapter.get_relation(
+            database=node.database, schema=node.schema, identifier=node.alias
+        ) -%}
+    {%- endif -%}
+    {%- if relation is none -%}
+        (
+            select
+            {%- for name, type in columns.items() %}
+                cast(null as {{ type }}) as {{ name }}{{ ',' if not loop.last }}
+            {%- endfor %}
+            where false
+        )
+    {%- else -%}
+        {{ relation }}
     {%- endif -%}
 {%- endmacro %}

@@ -1,7 +1,11 @@
+{{ config(materialized='incremental', incremental_strategy='replace_dates') }}
+
 {#
-    Rebuilt whole: one late message can join two sessions or move the start of one to another day. Messages of anonymous
-    users have no session (X-22). A user key holds source and tenant, so user and agent are whose a session is; grouping
-    by source and tenant too took a sixth more.
+    One late message can join two sessions or move the start of one to another day, so int_pending_dates lists the days
+    of every session that may change, and the days of whose messages these are cut: a day before, by which a session
+    is told to begin, and whatever days it reaches to. Messages of anonymous users have no session (X-22). A user key
+    holds source and tenant, so user and agent are whose a session is; grouping by source and tenant too took a sixth
+    more.
 #}
 with messages as (
     select
@@ -14,7 +18,9 @@ with messages as (
         1 as user_message_count,
         0 as agent_message_count
     from {{ ref('fct_user_messages') }} as user_messages
-    where user_messages.user_key is not null
+    where
+        user_messages.user_key is not null
+        and {{ in_pending_dates('user_messages.event_date', messages_of_sessions(), by_slice=false) }}
     union all
     select
         invocations.source_name,
@@ -26,7 +32,9 @@ with messages as (
         0 as user_message_count,
         1 as agent_message_count
     from {{ ref('fct_invocations') }} as invocations
-    where invocations.user_key is not null
+    where
+        invocations.user_key is not null
+        and {{ in_pending_dates('invocations.event_date', messages_of_sessions(), by_slice=false) }}
 ),
 
 {{ messages_in_sessions('numbered_messages', 'messages') }},
@@ -71,6 +79,7 @@ final as (
     from sessions
     left join {{ ref('dim_agents_history') }} as agents
         on {{ agent_valid_at('agents', 'sessions.agent_key', 'sessions.started_at') }}
+    where {{ in_pending_dates('cast(sessions.started_at as date)', by_slice=false) }}
 )
 
 select * from final

@@ -462,11 +462,89 @@
         {%- endfor %}
     ),
 
+    -- Sessions are cut anew where messages are: those that reach to a day of messages, or end or begin
+    -- within the gap of it, and whatever days they lie on.
+    message_spans as (
+        select distinct
+            pending.event_date,
+            {{ timestamp_add_seconds(
+                'cast(pending.event_date as timestamp)', '-' ~ setting('session_gap_seconds')
+            ) }} as begin_at,
+            {{ timestamp_add_seconds(
+                'cast(' ~ date_add_days('pending.event_date', 1) ~ ' as timestamp)',
+                setting('session_gap_seconds')
+            ) }} as end_at
+        from pending
+        where pending.fact_name in ('fct_user_messages', 'fct_invocations')
+    ),
+
+    previous_sessions as (
+        select *
+        from {{ as_last_built(
+            'fct_sessions',
+            {'event_date': 'date', 'started_at': 'timestamp', 'ended_at': 'timestamp'},
+        ) }} as sessions
+    ),
+
+    reopened_sessions as (
+        select distinct
+            sessions.event_date as first_date,
+            cast(sessions.ended_at as date) as last_date
+        from previous_sessions as sessions
+        inner join message_spans
+            on
+                sessions.ended_at >= message_spans.begin_at
+                and sessions.started_at <= message_spans.end_at
+    ),
+
+    session_dates as (
+        select message_spans.event_date
+        from message_spans
+        union
+        select days.date_day as event_date
+        from reopened_sessions
+        {{ join_dates(
+            'reopened_sessions.first_date', date_add_days('reopened_sessions.last_date', 1), 'days'
+        ) }}
+    ),
+
+    -- The sessions of these days hold messages of the days they reach to, and begin where there is none
+    -- within the gap before. The day after is for those whose row is lost, which making days again mends.
+    session_message_spans as (
+        select
+            cast({{ timestamp_add_seconds(
+                'cast(session_dates.event_date as timestamp)', '-' ~ setting('session_gap_seconds')
+            ) }} as date) as first_date,
+            {{ date_add_days('session_dates.event_date', 1) }} as last_date
+        from session_dates
+        union
+        select
+            sessions.event_date as first_date,
+            cast(sessions.ended_at as date) as last_date
+        from previous_sessions as sessions
+        inner join session_dates on sessions.event_date = session_dates.event_date
+    ),
+
     final as (
         select
             fact_name,
             cast(event_date as date) as event_date
         from pending
+        union
+        select
+            'fct_sessions' as fact_name,
+            session_dates.event_date
+        from session_dates
+        union
+        select
+            '{{ messages_of_sessions() }}' as fact_name,
+            days.date_day as event_date
+        from session_message_spans
+        {{ join_dates(
+            'session_message_spans.first_date',
+            date_add_days('session_message_spans.last_date', 1),
+            'days',
+        ) }}
     )
 
     select *
