@@ -359,7 +359,8 @@ PLANTED: Sequence[Planted] = (
     _message(0, "q25", "2026-02-19T00:05:00Z"),
     _message(0, "q26", "2026-02-19T00:30:00Z"),
     _message(1, "q25", "2026-02-17T09:00:00Z"),
-    # A session of more than a day, with silences shorter than the gap of 30 minutes, gets longer at its ends, then fuller.
+    # A session of more than a day, whose silences are shorter than the gap of 30 minutes, gets longer at
+    # its ends, then fuller.
     *(_message(0, f"q27-{number}", _every_25_minutes(number)) for number in range(63)),
     _message(1, "q28", "2026-02-23T01:15:00Z"),
     _message(1, "q29", "2026-02-21T22:40:00Z"),

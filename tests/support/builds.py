@@ -287,7 +287,7 @@ def _send(
     recorded_in: Path,
 ) -> None:
     files = _lake_files(settings)
-    pending: dict[str, list[str]] | None = None
+    lists: dict[str, str] = {}
     for statement in statements:
         sql = statement.sql
         view = _RAW_VIEW.match(sql)
@@ -295,13 +295,17 @@ def _send(
             body = view.group(2).replace(f"{recorded_in}/", f"{settings.home}/")
             sql = _raw_view(view.group(1), body, settings=settings, files=files)
         elif _MARKED_LIST.search(sql):
-            if pending is None:
-                pending = _pending_dates(connection)
-            lists = {name: _date_list(dates) for name, dates in pending.items()}
-            sql = _MARKED_LIST.sub(
-                lambda one: f"in ({lists.get(one[1]) or 'cast(null as date)'})", sql
-            )
+            lists = lists or _date_lists(connection)
+            sql = _with_dates(sql, lists)
         connection.execute(sql)
+
+
+def _date_lists(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    return {name: _date_list(dates) for name, dates in _pending_dates(connection).items()}
+
+
+def _with_dates(sql: str, lists: Mapping[str, str]) -> str:
+    return _MARKED_LIST.sub(lambda one: f"in ({lists.get(one[1], 'cast(null as date)')})", sql)
 
 
 def _raw_view(
