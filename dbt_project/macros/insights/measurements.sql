@@ -551,45 +551,40 @@
     ),
 
     cost_anomaly_windows as (
-        {{ windows_of_rule_sql('cost_anomaly') }}
-    ),
-
-    {# An answer costs what all its model calls cost. -#}
-    priced_calls as (
         select
-            calls.window_key,
-            calls.source_name,
-            calls.agent_key,
-            calls.invocation_key,
-            calls.used_at,
-            calls.model,
-            calls.usage_key,
-            calls.cost_usd
-        from ({{ rows_in_windows(ref('fct_llm_calls'), 'used_at', 'cost_anomaly_windows') }}) as calls
-        where calls.has_owner and calls.invocation_key is not null and calls.cost_usd is not null
+            windows.*,
+            row_number() over (order by windows.window_key) as window_number
+        from (
+            {{ windows_of_rule_sql('cost_anomaly') }}
+        ) as windows
     ),
 
+    {#
+        An answer costs what all its model calls cost. A window may be all of time, so keys are short and what tells of
+        few answers is looked up for those: with the keys as texts, the 19 million answers of 100 million events took
+        more than 28 GB of disk.
+    -#}
     priced_answers as (
         select
-            window_key,
-            invocation_key,
-            min(source_name) as source_name,
-            max(used_at) as answered_at,
-            sum(cost_usd) as cost_usd
-        from priced_calls
-        group by window_key, invocation_key
-        having sum(cost_usd) > 0
+            numbers.window_number,
+            {{ short_key('calls.invocation_key') }} as answer_key,
+            sum(calls.cost_usd) as cost_usd
+        from ({{ rows_in_windows(ref('fct_llm_calls'), 'used_at', 'cost_anomaly_windows') }}) as calls
+        inner join cost_anomaly_windows as numbers on calls.window_key = numbers.window_key
+        where calls.has_owner and calls.invocation_key is not null and calls.cost_usd is not null
+        group by 1, 2
+        having sum(calls.cost_usd) > 0
     ),
 
     cost_medians as (
         select
-            window_key,
+            window_number,
             {{ median('ln(cost_usd)') }} as median_log_cost,
             {{ median('cost_usd') }} as median_cost_usd,
             max(cost_usd) as greatest_cost_usd,
             count(*) as sample_size
         from priced_answers
-        group by window_key
+        group by window_number
     ),
 
     {#
@@ -599,72 +594,85 @@
     -#}
     cost_spreads as (
         select
-            priced_answers.window_key,
+            priced_answers.window_number,
             greatest(
                 1.4826 * {{ median('abs(ln(priced_answers.cost_usd) - cost_medians.median_log_cost)') }}, 0.1
             ) as log_cost_spread
         from priced_answers
-        inner join cost_medians on priced_answers.window_key = cost_medians.window_key
-        group by priced_answers.window_key
+        inner join cost_medians on priced_answers.window_number = cost_medians.window_number
+        group by priced_answers.window_number
     ),
 
     {# Those over the threshold, and the dearest of all, which says that the others were looked at too. -#}
     told_answers as (
         select
             priced_answers.*,
+            cost_anomaly_windows.window_key,
             cost_medians.median_log_cost,
             cost_medians.median_cost_usd,
             cost_medians.sample_size
         from priced_answers
         inner join rules on rules.rule_id = 'cost_anomaly'
-        inner join cost_medians on priced_answers.window_key = cost_medians.window_key
+        inner join cost_medians on priced_answers.window_number = cost_medians.window_number
+        inner join cost_anomaly_windows on priced_answers.window_number = cost_anomaly_windows.window_number
         where
             priced_answers.cost_usd > rules.threshold
             or priced_answers.cost_usd = cost_medians.greatest_cost_usd
     ),
 
-    {# The costliest call names agent and model. Asked of all answers, the order of calls is half of the time. -#}
+    told_calls as (
+        select
+            calls.*,
+            {{ short_key('calls.invocation_key') }} as answer_key
+        from {{ ref('fct_llm_calls') }} as calls
+        where
+            calls.has_owner
+            and calls.cost_usd is not null
+            and {{ short_key('calls.invocation_key') }} in (select told_answers.answer_key from told_answers)
+    ),
+
+    {# The costliest call names agent and model. -#}
     calls_of_told_answers as (
         select
-            priced_calls.window_key,
-            priced_calls.invocation_key,
-            priced_calls.agent_key,
-            priced_calls.model,
+            calls.window_key,
+            calls.answer_key,
+            calls.invocation_key,
+            calls.source_name,
+            calls.agent_key,
+            calls.model,
+            max(calls.used_at) over (partition by calls.window_key, calls.answer_key) as answered_at,
             row_number() over (
-                partition by priced_calls.window_key, priced_calls.invocation_key
-                order by priced_calls.cost_usd desc, priced_calls.usage_key
+                partition by calls.window_key, calls.answer_key
+                order by calls.cost_usd desc, calls.usage_key
             ) as place
-        from priced_calls
-        inner join told_answers
-            on priced_calls.window_key = told_answers.window_key
-            and priced_calls.invocation_key = told_answers.invocation_key
+        from ({{ rows_in_windows('told_calls', 'used_at', 'cost_anomaly_windows') }}) as calls
     ),
 
     costly_answers as (
         select
             told_answers.window_key,
             'cost_anomaly' as rule_id,
-            told_answers.invocation_key as subject_key,
-            substr(told_answers.invocation_key, length(told_answers.source_name) + 2) as subject_id,
-            substr(told_answers.invocation_key, length(told_answers.source_name) + 2) as subject_name,
+            calls_of_told_answers.invocation_key as subject_key,
+            substr(calls_of_told_answers.invocation_key, length(calls_of_told_answers.source_name) + 2) as subject_id,
+            substr(calls_of_told_answers.invocation_key, length(calls_of_told_answers.source_name) + 2) as subject_name,
             cast(told_answers.cost_usd as double) as value,
             (ln(told_answers.cost_usd) - told_answers.median_log_cost) / cost_spreads.log_cost_spread as second_value,
             {{ safe_divide('told_answers.cost_usd', 'told_answers.median_cost_usd') }} as third_value,
             told_answers.median_cost_usd as baseline,
             told_answers.sample_size,
-            told_answers.answered_at as evidence_start,
-            told_answers.answered_at as evidence_end,
+            calls_of_told_answers.answered_at as evidence_start,
+            calls_of_told_answers.answered_at as evidence_end,
             'agent ' || coalesce(dim_agents.agent_name, 'unknown') || ', model '
             || coalesce(calls_of_told_answers.model, 'unknown') || ', '
-            || {{ format_minute(to_local_timestamp('told_answers.answered_at', 'cost_anomaly_windows.time_zone')) }}
+            || {{ format_minute(to_local_timestamp('calls_of_told_answers.answered_at', 'cost_anomaly_windows.time_zone')) }}
             || ' (' || cost_anomaly_windows.time_zone || ')' as detail,
             {{ format_number('told_answers.median_cost_usd', 4) }} as limit_text
         from told_answers
-        inner join cost_spreads on told_answers.window_key = cost_spreads.window_key
+        inner join cost_spreads on told_answers.window_number = cost_spreads.window_number
         inner join cost_anomaly_windows on told_answers.window_key = cost_anomaly_windows.window_key
         inner join calls_of_told_answers
             on told_answers.window_key = calls_of_told_answers.window_key
-            and told_answers.invocation_key = calls_of_told_answers.invocation_key
+            and told_answers.answer_key = calls_of_told_answers.answer_key
             and calls_of_told_answers.place = 1
         left join {{ ref('dim_agents') }} as dim_agents on calls_of_told_answers.agent_key = dim_agents.agent_key
     ),
