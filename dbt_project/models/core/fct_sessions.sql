@@ -20,7 +20,9 @@ with messages as (
     from {{ ref('fct_user_messages') }} as user_messages
     where
         user_messages.user_key is not null
-        and {{ in_pending_dates('user_messages.event_date', messages_of_sessions(), by_slice=false) }}
+        and {{ in_pending_dates(
+            'user_messages.event_date', messages_of_sessions(), by_slice=false
+        ) }}
     union all
     select
         invocations.source_name,
@@ -34,7 +36,9 @@ with messages as (
     from {{ ref('fct_invocations') }} as invocations
     where
         invocations.user_key is not null
-        and {{ in_pending_dates('invocations.event_date', messages_of_sessions(), by_slice=false) }}
+        and {{ in_pending_dates(
+            'invocations.event_date', messages_of_sessions(), by_slice=false
+        ) }}
 ),
 
 {{ messages_in_sessions('numbered_messages', 'messages') }},

@@ -462,8 +462,8 @@
         {%- endfor %}
     ),
 
-    -- Sessions are cut anew where messages are: those that reach to a day of messages, or end or begin
-    -- within the gap of it, and whatever days they lie on.
+    -- Sessions are cut anew where messages are: those that reach to a day of messages, or end or
+    -- begin within the gap of it, and whatever days they lie on.
     message_spans as (
         select distinct
             pending.event_date,
@@ -508,8 +508,9 @@
         ) }}
     ),
 
-    -- The sessions of these days hold messages of the days they reach to, and begin where there is none
-    -- within the gap before. The day after is for those whose row is lost, which making days again mends.
+    -- The sessions of these days hold messages of the days they reach to, and begin where there is
+    -- none within the gap before. The day after is for those whose row is lost, which making days
+    -- again mends.
     session_message_spans as (
         select
             cast({{ timestamp_add_seconds(
