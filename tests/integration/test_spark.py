@@ -11,6 +11,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -55,13 +56,16 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
     base = tmp_path_factory.mktemp("spark")
     beside = Settings(home=base / "beside", threads=2)
     write_extracts(out=beside.landing, events=150, days=4, seed=7, until=AS_OF)
-    publish_landing(beside, as_of=AS_OF)
-    with spark_cluster(base / "cluster") as cluster:
-        settings = settings_of(base / "home", remote=cluster.remote)
-        shutil.copytree(beside.landing, settings.landing)
-        ENGINE.check(settings)
-        publish_on_spark(settings, as_of=AS_OF)
-        yield Build(settings=settings, beside=beside)
+    with ThreadPoolExecutor() as threads:
+        embedded = threads.submit(publish_landing, beside, as_of=AS_OF)
+        # Java starts meanwhile.
+        with spark_cluster(base / "cluster") as cluster:
+            settings = settings_of(base / "home", remote=cluster.remote)
+            shutil.copytree(beside.landing, settings.landing)
+            ENGINE.check(settings)
+            embedded.result()
+            publish_on_spark(settings, as_of=AS_OF)
+            yield Build(settings=settings, beside=beside)
 
 
 def test_every_published_table_equals_the_embedded_engines(build: Build) -> None:
