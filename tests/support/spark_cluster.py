@@ -173,9 +173,10 @@ def _for_tiny_tables(size: Size) -> Iterator[tuple[str, str]]:
     driver's time. So it is with code made for each query, with planning the rest of a query anew after each
     of its steps, and with proving of each of Spark's classes that it is sound. It makes 600 MB of garbage a
     second, for which everything stood still three times a second in the young generation of 200 MB that a
-    heap begins with. A broadcast is a job of its own, and the join that needs none found its rows in the one
-    partition: a sixth less of the processor. And Hadoop, without its native library, starts the program chmod for each file, each
-    file of a checksum and each folder, 3,600 times in a build; without checksums a quarter of that is spared.
+    heap begins with. A broadcast is a job of its own, which a join in the one partition does without: a sixth
+    less of the processor. And Hadoop, without its native library, starts the program chmod for each file,
+    each file of a checksum and each folder, 3,600 times in a build; without checksums a quarter of that is
+    spared.
     """
     options = (
         "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
