@@ -3,7 +3,7 @@
 -- report.
 with answers as (
     select *
-    from {{ ref('int_invocations_resolved') }}
+    from {{ ref('fct_answers') }}
     where
         input_tokens is not null
         or output_tokens is not null

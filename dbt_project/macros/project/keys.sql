@@ -6,6 +6,11 @@
     ({{ source_name }} || ':' || {{ id }})
 {%- endmacro %}
 
+{# The producer's id in such a key. #}
+{% macro id_of_key(key, source_name) -%}
+    substr({{ key }}, length({{ source_name }}) + 2)
+{%- endmacro %}
+
 {# The key of a user: a user is (tenant, user id). NULL for an anonymous user. #}
 {% macro user_key_of(source_name, tenant_id, user_id) -%}
     ({{ source_name }} || ':' || {{ tenant_id }} || ':' || {{ user_id }})

@@ -2,7 +2,7 @@
 
 with answers as (
     select *
-    from {{ ref('int_invocations_resolved') }}
+    from {{ ref('fct_answers') }}
     where {{ in_pending_dates('event_date') }}
 ),
 
@@ -23,7 +23,7 @@ usage_records as (
     where
         invocation_key in (
             select pending.invocation_key
-            from {{ ref('int_invocations_resolved') }} as pending
+            from {{ ref('fct_answers') }} as pending
             where {{ in_pending_dates('pending.event_date') }}
         )
 ),
@@ -109,8 +109,8 @@ final as (
         agents.agent_type_key,
         modelled.tenant_key,
         modelled.publisher_key,
-        modelled.event_id,
-        modelled.invocation_id,
+        {{ id_of_key('modelled.invocation_event_key', 'modelled.source_name') }} as event_id,
+        {{ id_of_key('modelled.invocation_key', 'modelled.source_name') }} as invocation_id,
         modelled.invocation_key,
         modelled.conversation_key,
         modelled.session_id,
@@ -127,10 +127,7 @@ final as (
             as llm_latency_ms,
         cast(modelled.response_output_tokens as bigint) as response_output_tokens,
         modelled.api_calls,
-        case
-            when modelled.tool_calls is not null
-                then cast({{ list_length('modelled.tool_calls') }} as bigint)
-        end as tool_call_count,
+        modelled.tool_call_count,
         {{ model_key_of('modelled.primary_model', 'modelled.primary_provider') }}
             as primary_model_key,
         modelled.primary_model,

@@ -30,20 +30,20 @@ owner_candidates as (
         answers.publisher_key,
         answers.user_key,
         answers.task_key
-    from {{ ref('int_invocations_resolved') }} as answers
+    from {{ ref('fct_answers') }} as answers
     where answers.invocation_key in (select model_calls.invocation_key from model_calls)
     union all
     select
         requests.invocation_key,
         cast(null as {{ dbt.type_string() }}) as invocation_event_key,
-        requests.event_key,
-        requests.event_at,
+        requests.user_message_key as event_key,
+        requests.sent_at as event_at,
         requests.agent_key,
         requests.tenant_key,
         requests.publisher_key,
         requests.user_key,
         requests.task_key
-    from {{ ref('int_requests_counted') }} as requests
+    from {{ ref('fct_user_messages') }} as requests
     where requests.invocation_key in (select model_calls.invocation_key from model_calls)
 ),
 
@@ -138,7 +138,7 @@ invocation_usage as (
         answers.error_type,
         answers.cost_usd as recorded_cost_usd,
         true as has_owner
-    from {{ ref('int_invocations_resolved') }} as answers
+    from {{ ref('fct_answers') }} as answers
     where
         {{ in_pending_dates('answers.event_date') }}
         and coalesce(
@@ -163,11 +163,11 @@ pending_tasks as (
 -- Usage, not the bare mention: a request alone that names the task says nothing about tokens.
 carried_tasks as (
     select answers.task_key
-    from {{ ref('int_invocations_resolved') }} as answers
+    from {{ ref('fct_answers') }} as answers
     where answers.task_key in (select pending_tasks.task_key from pending_tasks)
     union
     select requests.task_key
-    from {{ ref('int_requests_counted') }} as requests
+    from {{ ref('fct_user_messages') }} as requests
     inner join {{ ref('int_llm_calls_linked') }} as calls
         on requests.invocation_key = calls.invocation_key
     where requests.task_key in (select pending_tasks.task_key from pending_tasks)

@@ -2,6 +2,8 @@
     The request is looked up by invocation, on whatever day it was made: an answer just after midnight still knows who
     asked (D-15). Several requests of one invocation normally agree; where they do not, the smallest value is taken, so
     that the order of arrival decides nothing. A request of another tenant lends nothing.
+
+    The producer's ids are in the keys; of 38 million answers they take 1.1 GB beside them.
 #}
 {{ config(materialized='incremental', incremental_strategy='replace_dates') }}
 
@@ -21,7 +23,7 @@ requests as (
         min(asked.conversation_key) as conversation_key,
         min(asked.session_id) as session_id,
         min(asked.task_key) as task_key
-    from {{ ref('int_requests_counted') }} as asked
+    from {{ ref('fct_user_messages') }} as asked
     where
         asked.invocation_key is not null
         {%- if is_of_some_dates() %}
@@ -46,14 +48,12 @@ final as (
     select
         answers.event_key as invocation_event_key,
         answers.source_name,
-        answers.event_id,
         answers.event_type,
         answers.event_date,
         answers.event_at as responded_at,
         answers.agent_key,
         answers.tenant_key,
         answers.publisher_key,
-        answers.invocation_id,
         answers.invocation_key,
         coalesce(answers.conversation_key, requests.conversation_key) as conversation_key,
         coalesce(answers.session_id, requests.session_id) as session_id,
@@ -71,7 +71,10 @@ final as (
         answers.llm_latency_ms,
         answers.duration_ms,
         answers.cost_usd,
-        answers.tool_calls,
+        case
+            when answers.tool_calls is not null
+                then cast({{ list_length('answers.tool_calls') }} as bigint)
+        end as tool_call_count,
         answers.api_calls,
         answers.attempt,
         answers.error_type
