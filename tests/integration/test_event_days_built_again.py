@@ -70,7 +70,7 @@ def test_three_damaged_days_of_every_fact_are_as_a_full_refresh_makes_them(
     expected = digests(built.connection, tables)
     built.run(as_of=AS_OF, days=_DAMAGED)
     facts = _facts_by_day(built.connection)
-    assert len(facts) == 17
+    assert len(facts) == 16
     for fact in facts:
         row = fact.split(".")[1]
         # Some rows go, others are there twice.
