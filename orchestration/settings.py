@@ -128,7 +128,7 @@ class Settings:
     user_id_salt: str = field(default=DEVELOPMENT_SALT, repr=False)
     threads: int = 4
     # What DuckDB may hold of a build in memory; the rest goes to files. With Python and what DuckDB does not
-    # count, a build of ten million events peaks at 5.5 GB, with 4 at 6.7 GB and a seventh less time.
+    # count, a run of ten million events peaks at 4.1 GB.
     memory_gb: int = 3
     # For going back to, and for readers that opened an older file a moment ago (D-63).
     kept_publications: int = 5

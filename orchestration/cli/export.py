@@ -127,7 +127,7 @@ def export(
       agentmart export series --metric cost_usd --bucket week --period 2026
     """
     from orchestration.clock import now
-    from orchestration.reporting.datasets.asking import Request, ask, pose
+    from orchestration.reporting.datasets.asking import Request, ask, beyond_data, pose
     from orchestration.reporting.datasets.registry import find_dataset
     from orchestration.reporting.documents import to_json
     from orchestration.reporting.query import read_published
@@ -177,6 +177,8 @@ def export(
     else:
         for path in _write(answer, dataset=found.name, file_format=file_format, out=out):
             click.echo(f"wrote {path}", err=True)
+    if hint := beyond_data(question):
+        click.echo(hint, err=True)
 
 
 def _copy_scope(settings: Settings, *, scope: str, source: str | None, out: Path) -> None:

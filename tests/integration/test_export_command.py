@@ -99,6 +99,18 @@ def run(
     return call
 
 
+def test_a_period_after_all_that_is_published_is_pointed_out(run: Run) -> None:
+    # Published as of 2026-03-08 06:00: seven days that end before the 20th begin on the 13th.
+    code, out, err = run("usage-timeline", "--period", "7d", "--as-of", "2026-03-20")
+    assert (code, json.loads(out)["extra"]["data_to"]) == (0, "2026-03-08T06:00:00Z")
+    assert err == (
+        "nothing is published of 2026-03-13 to 2026-03-19: the published state is as of 2026-03-08 06:00 UTC;"
+        " run `agentmart run`, or ask as of then with --as-of 2026-03-08\n"
+    )
+    # A part of it is there.
+    assert run("usage-timeline", "--period", "7d", "--as-of", "2026-03-14")[2] == ""
+
+
 def test_json_goes_to_stdout_and_nothing_else_does(run: Run) -> None:
     code, out, err = run("usage-timeline", "--period", "7d", "--as-of", "2026-03-08")
     assert (code, err) == (0, "")

@@ -80,6 +80,21 @@ def pose(
     return question
 
 
+def beyond_data(question: Question) -> str | None:
+    """What to tell a person whose period begins after the published state ends; None when it does not.
+
+    Its answer is of no rows: zeros that look like a platform nobody uses.
+    """
+    window, until = question.window, question.data_until
+    if window.start_at < until:
+        return None
+    return (
+        f"nothing is published of {window.first_day} to {window.last_period_day}: the published state is as"
+        f" of {until:%Y-%m-%d %H:%M} UTC; run `agentmart run`, or ask as of then with --as-of"
+        f" {until:%Y-%m-%d}"
+    )
+
+
 def _choose(name: str, value: str | None, *, dataset: Dataset, choice: Choice | None) -> str | None:
     """The value of an option that not every dataset takes.
 
