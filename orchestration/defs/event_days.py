@@ -54,7 +54,7 @@ def event_days(
     context.log.info(f"Building because {plan.reason}.")
     results = run_dbt_build(current.settings, plan=plan, select=extent.selectors)
     built = built_models(current.settings, warehouse_models, plan=plan, results=results)
-    finish_build(current)
+    finish_build(current, plan)
     published = publication_metadata(publish_candidate(current))
     deployment.release_warehouse()
     for one in (*built, dg.AssetMaterialization(published_database.key, metadata=published)):

@@ -8,7 +8,6 @@ from datetime import date
 
 import dagster as dg
 
-from orchestration.ingest.ledger import read_entries
 from orchestration.warehouse.build import CurrentRun
 from orchestration.warehouse.days import DayRange
 from orchestration.warehouse.plan import BuildPlan, built_days
@@ -45,7 +44,7 @@ def note_event_days(
 ) -> None:
     """Show as built the days of the events that a run took up, and those that it was asked for."""
     today = current.run.as_of.date()
-    for day in built_days(plan, entries=read_entries(current.settings.lake)):
+    for day in built_days(plan):
         if FIRST_DAY <= day <= today:
             partition = day.isoformat()
             context.log_event(dg.AssetMaterialization(EVENT_DAYS_KEY, partition=partition))

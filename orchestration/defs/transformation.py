@@ -4,7 +4,7 @@ Belongs here: how models become assets. Does not belong here: what a build does 
 (warehouse/build).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from orchestration.defs.metadata import (
 from orchestration.defs.partitions import note_event_days
 from orchestration.settings import DBT_PROJECT_DIR
 from orchestration.warehouse.build import (
+    PENDING_DATES,
     CurrentRun,
     finish_build,
     held_audits,
@@ -38,6 +39,8 @@ WAREHOUSE_POOL = "warehouse"
 
 # Marks the facts of which a build replaces single event days.
 REPLACED_BY_DAY = "agentmart/replaced_by_day"
+# Marks the models that take up the rows of new loads: a load that one of them did not meet is lost to it.
+_TAKES_UP_LOADS = "agentmart/takes_up_loads"
 
 PROJECT = DbtProject(project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_DIR)
 
@@ -76,6 +79,8 @@ class FolderTranslator(DagsterDbtTranslator):
         known: Metadata = {"dagster/code_references": code_references(node["original_file_path"])}
         if node["config"].get("incremental_strategy") == "replace_dates":
             known[REPLACED_BY_DAY] = True
+        if node["config"]["materialized"] == "incremental" or node["name"] == PENDING_DATES:
+            known[_TAKES_UP_LOADS] = True
         schema = spec.metadata.get("dagster/column_schema")
         if schema is not None and unique_id in self._lineage:
             known |= metadata_of_columns(schema, self._lineage[unique_id])
@@ -122,7 +127,7 @@ def warehouse_models(
     metadata = metadata_of_models(current.settings, plan=plan, results=results, models=models)
     manifest, held = read_manifest(), held_audits(current)
     yield from dagster_events(context, results, manifest=manifest, metadata=metadata, held=held)
-    finish_build(current, selected=selected)
+    finish_build(current, plan, selected=selected)
     note_event_days(context, current=current, plan=plan)
 
 
@@ -132,6 +137,7 @@ HEALTH_MODELS = dg.AssetSelection.keys(
         ["meta", "run_context"],
         ["meta", "freshness"],
         ["staging", "stg_health_samples__copies"],
+        ["staging", "stg_health_samples__repeated_keys"],
         ["intermediate", "int_pending_dates"],
         ["core", "fct_health_samples"],
         ["core", "fct_incidents"],
@@ -145,15 +151,27 @@ _HEALTH_STREAMS = frozenset({"health_samples", "incidents"})
 def _plan(
     context: dg.AssetExecutionContext, current: CurrentRun, days: DayRange | None
 ) -> BuildPlan:
-    """What to build of what is selected; a selection without the facts is a refresh of health alone."""
+    """What to build of what is selected, of the streams that the selection can take up."""
     selected = context.selected_asset_keys
-    has_facts = dg.AssetKey(["core", "fct_invocations"]) in selected
     return prepare_build(
         current,
         is_complete=selected == warehouse_models.keys,
-        only_streams=None if has_facts else _HEALTH_STREAMS,
+        only_streams=streams_taken_up(selected),
         days=days,
     )
+
+
+def streams_taken_up(selected: Collection[dg.AssetKey]) -> frozenset[str] | None:
+    """The streams whose new loads a build of these models takes up; None is all of them.
+
+    Somebody who chooses models in the page may choose a fact without what it is made of: then nothing that is
+    new is looked at, and all of it waits for a build of everything.
+    """
+    everything = {spec.key for spec in warehouse_models.specs if spec.metadata.get(_TAKES_UP_LOADS)}
+    if everything <= set(selected):
+        return None
+    health = HEALTH_MODELS.resolve([warehouse_models])
+    return _HEALTH_STREAMS if health <= set(selected) else frozenset()
 
 
 def _selection(context: dg.AssetExecutionContext) -> frozenset[str] | None:

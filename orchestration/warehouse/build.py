@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from orchestration.disk_space import out_of_space, says_out_of_space
 from orchestration.errors import RunFailure
@@ -32,8 +33,7 @@ from orchestration.warehouse.manifest import (
 )
 from orchestration.warehouse.plan import (
     BuildPlan,
-    begin_full_refresh,
-    built_by,
+    candidate_of_increment,
     end_full_refresh,
     fingerprint_code,
     plan_build,
@@ -42,7 +42,18 @@ from orchestration.warehouse.plan import (
 )
 from orchestration.warehouse.publications import current_id, kept_ids
 from orchestration.warehouse.publishing import PublishResult, publish, read_totals
-from orchestration.warehouse.unpublished import is_noted, note_begun, note_made, note_published
+from orchestration.warehouse.unaudited import (
+    note_models_begun,
+    note_models_passed,
+    note_models_refused,
+    note_passed_published,
+)
+from orchestration.warehouse.unpublished import (
+    are_changes_known,
+    note_begun,
+    note_made,
+    note_published,
+)
 from orchestration.warehouse.upkeep import (
     Extent,
     Lineage,
@@ -67,14 +78,18 @@ class CurrentRun:
 # How many runs `meta` tells of.
 _TOLD_RUNS = 50
 _DATA_TESTS = ("dbt_project/data_tests",)
-_PENDING_DATES = "intermediate.int_pending_dates"
+# What tells incremental models which days to make again.
+PENDING_DATES = "int_pending_dates"
 # As DuckDB says it.
 _OUT_OF_MEMORY = "Out of Memory Error"
 _REFUSED = ("fail", "error", "runtime error")
 
 
 def plan_of(
-    current: CurrentRun, *, days: DayRange | None = None, is_by_the_clock: bool = False
+    current: CurrentRun,
+    *,
+    days: DayRange | None = None,
+    is_by_the_clock: bool = False,
 ) -> BuildPlan:
     """What this run has to build; ``days`` whatever was published of them.
 
@@ -86,7 +101,9 @@ def plan_of(
         as_of=current.run.as_of,
         code_fingerprint=fingerprint_code(PROJECT_ROOT),
         # A removal that is not mended yet takes rows out of any fact.
-        built_by=None if _is_unmended(current.settings) else built_by(current.settings),
+        candidate=(
+            None if _is_unmended(current.settings) else candidate_of_increment(current.settings)
+        ),
         is_rolled_back=is_rolled_back(current.settings, current.store),
         days=days,
         is_by_the_clock=is_by_the_clock,
@@ -125,7 +142,10 @@ def prepare_build(
     """Plan this run's build and write the inputs that dbt reads. The caller holds the lock.
 
     What other hosts have loaded is taken over first, and what a removal of data has still to take out of the
-    lake is taken out.
+    lake is taken out. What is loaded from then on is of the next build: loading holds no lock, so who asked
+    the ledger again could find files that the plan does not know.
+
+    A full refresh makes every model, so it is complete whatever ``is_complete`` says.
 
     Raises:
         RunFailure: the build is of ``only_streams`` and there is no publication that it could add to.
@@ -138,20 +158,17 @@ def prepare_build(
     plan = plan_of(current, days=days)
     if only_streams is not None and plan.is_full_refresh:
         raise RunFailure(
-            f"{', '.join(sorted(only_streams))} cannot be built alone: {plan.reason}; "
+            f"{', '.join(sorted(only_streams)) or 'a part'} cannot be built alone: {plan.reason}; "
             "run `agentmart run` or wait for the hourly run"
         )
     write_run_inputs(
         current.settings,
-        entries=read_entries(current.settings.lake),
         plan=plan,
         run_id=current.run.run_id,
         as_of=current.run.as_of,
-        is_complete=is_complete,
+        is_complete=is_complete or plan.is_full_refresh,
         only_streams=only_streams,
     )
-    if plan.is_full_refresh:
-        begin_full_refresh(current.settings)
     return plan
 
 
@@ -163,8 +180,10 @@ def prepare_extent(
 ) -> Extent:
     """Which of the selected models (None: of all) the build has to make, noted as due until it succeeds.
 
-    The run inputs are written. In a full build, and where event days are to be built again, it is every one.
+    The run inputs are written. Where event days are to be built again, it is every one; and in a full refresh
+    whatever is selected: a publication has every table, and its candidate none that was not made.
     """
+    selected = None if plan.is_full_refresh else selected
     extent, noted = plan_extent(
         Lineage(read_manifest()),
         before=read_upkeep(current.settings),
@@ -174,7 +193,7 @@ def prepare_extent(
             + fingerprint_code(PROJECT_ROOT, places=_DATA_TESTS),
             inputs=fingerprint_inputs(
                 current.settings,
-                entries=read_entries(current.settings.lake),
+                entries=plan.entries,
                 as_of=current.run.as_of,
             ),
             due=frozenset(),
@@ -185,6 +204,7 @@ def prepare_extent(
     )
     write_upkeep(current.settings, noted)
     note_begun(current.settings, extent.models, is_full_refresh=plan.is_full_refresh)
+    note_models_begun(current.settings, extent.models, is_full_refresh=plan.is_full_refresh)
     return extent
 
 
@@ -196,7 +216,9 @@ def held_audits(current: CurrentRun) -> Mapping[str, Audit]:
     return {one.check_name: one for one in current.store.audits_of(noted.audited_by)}
 
 
-def finish_build(current: CurrentRun, *, selected: Collection[str] | None = None) -> None:
+def finish_build(
+    current: CurrentRun, plan: BuildPlan, *, selected: Collection[str] | None = None
+) -> None:
     """Note the audits of the build, with those of tests that still hold, and that nothing more is due of
     the ``selected`` models (None: of all).
 
@@ -214,14 +236,26 @@ def finish_build(current: CurrentRun, *, selected: Collection[str] | None = None
     store.add_counts(run.run_id, {"build": {**count_results(results), "warnings": warnings}})
     failure = failure_of(audits, current.settings)
     if failure is not None:
+        if not _is_half_made(results):
+            note_models_refused(current.settings)
         store.finish_run(run.run_id, status="failed", failure=failure)
         raise RunFailure(failure)
-    if is_noted(current.settings):
-        note_made(current.settings, _replaced_days(current.settings))
+    is_of_use = are_changes_known(current.settings)
+    note_made(current.settings, _replaced_days(current.settings) if is_of_use else {})
+    note_models_passed(current.settings)
     noted = read_upkeep(current.settings)
     if noted is not None:
-        done = after_success(Lineage(manifest), noted, selected=selected, run_id=run.run_id)
+        made = None if plan.is_full_refresh else selected
+        done = after_success(Lineage(manifest), noted, selected=made, run_id=run.run_id)
         write_upkeep(current.settings, done)
+
+
+def _is_half_made(results: Mapping[str, Any]) -> bool:
+    """Whether a model was not made to its end."""
+    return any(
+        one["unique_id"].startswith("model.") and one["status"] == "error"
+        for one in results["results"]
+    )
 
 
 def failure_of(audits: Sequence[Audit], settings: Settings) -> str | None:
@@ -248,7 +282,9 @@ def failure_of(audits: Sequence[Audit], settings: Settings) -> str | None:
 def _replaced_days(settings: Settings) -> Mapping[str, Collection[date]]:
     """By its model, the event days of every fact that an increment replaced by days."""
     with engine_of(settings).asked(settings) as ask:
-        rows = ask(f"select fact_name, event_date from {DATABASE}.{_PENDING_DATES}").rows
+        rows = ask(
+            f"select fact_name, event_date from {DATABASE}.intermediate.{PENDING_DATES}"
+        ).rows
     days: dict[str, set[date]] = {name: set() for name in models_replaced_by_day(read_manifest())}
     for name, day in rows:
         # Models that nobody reads are replaced by days too.
@@ -307,7 +343,9 @@ def publish_candidate(current: CurrentRun) -> PublishResult:
         publication_id,
         whole_bytes=result.whole_bytes,
         candidate=result.candidate,
+        is_all=result.is_all,
     )
+    note_passed_published(settings)
     store.finish_run(run.run_id, status="succeeded")
     figures = {
         "tables": len(result.row_counts),

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import duckdb
 
@@ -51,6 +51,9 @@ Ask = Callable[[str], Answer]
 
 class Engine(ABC):
     """What a run needs of the engine it builds on."""
+
+    # Whether a build that dies leaves the days of a fact as they were or as it made them, and none gone.
+    replaces_days_at_once: ClassVar[bool] = True
 
     @abstractmethod
     def check(self, settings: Settings) -> None:

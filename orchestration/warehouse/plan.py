@@ -13,9 +13,10 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -31,9 +32,7 @@ from orchestration.warehouse.date_slices import date_slice_ends
 from orchestration.warehouse.days import DayRange
 from orchestration.warehouse.engines import engine_of
 from orchestration.warehouse.sql_text import text as _text
-
-# Stands for the code of a file of which only some models were rebuilt in full: the next build of all is full.
-_PARTLY_REBUILT = "partly rebuilt"
+from orchestration.warehouse.unaudited import read_unaudited
 
 # What decides which rows a model makes. Tests and docs do not; changing them never rebuilds anything.
 _CODE = (
@@ -82,7 +81,8 @@ _REMOVED_RANGES = {
 @dataclass(frozen=True, kw_only=True)
 class BuildPlan:
     """What to build and why. ``reason`` is one line for people; ``days`` are made again though no load
-    touched them; ``lake_rows`` are the rows that landed of all streams."""
+    touched them; ``lake_rows`` are the rows that landed of all streams, and ``entries`` the ledger
+    that it was made from."""
 
     reason: str
     is_nothing: bool
@@ -92,17 +92,23 @@ class BuildPlan:
     pending_load_ids: frozenset[str]
     days: DayRange | None = None
     lake_rows: int = 0
+    entries: Sequence[LedgerEntry] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
     """What the warehouse file was built from, noted before the build so that publishing cannot mistake
-    a file that another run rebuilt, or loads that came later, for its own."""
+    a file that another run rebuilt, or loads that came later, for its own.
+
+    ``load_ids`` are those that are published with it; ``met_load_ids`` all whose rows it has met since it was
+    made in full, whether a build that met them was published or not.
+    """
 
     run_id: int
     code_fingerprint: str
     is_complete: bool
     load_ids: frozenset[str]
+    met_load_ids: frozenset[str]
 
 
 def plan_build(
@@ -111,14 +117,14 @@ def plan_build(
     last: Publication | None,
     as_of: datetime,
     code_fingerprint: str,
-    built_by: str | None,
+    candidate: Candidate | None,
     is_rolled_back: bool,
     days: DayRange | None = None,
     is_by_the_clock: bool = False,
 ) -> BuildPlan:
     """Compare what is loaded with what is published; ``days`` are built again whatever was published.
 
-    ``built_by`` is the fingerprint of the code that made the candidate, None when there is none;
+    ``candidate`` is what the warehouse was built from, None when an increment could not go on with it;
     ``is_rolled_back`` says that readers see an older publication than ``last``. Without new loads what was
     published holds until the hour is over, unless somebody asked for another time than the clock's.
     """
@@ -128,10 +134,13 @@ def plan_build(
     is_full_refresh = True
     if last is None:
         reason = "nothing is published yet"
-    elif built_by is None:
+    elif candidate is None:
         reason = "there is no warehouse of this engine yet"
-    elif {last.code_fingerprint, built_by} != {code_fingerprint}:
+    elif {last.code_fingerprint, candidate.code_fingerprint} != {code_fingerprint}:
         reason = "the models or the reference data changed"
+    elif candidate.met_load_ids - load_ids:
+        # A build that was not published took up what an adapter has read anew since, or somebody took out.
+        reason = "loads that the warehouse was built from are gone"
     elif published - load_ids:
         # A load was taken back (erasure): its rows can be in any fact of its dates and beyond.
         reason = "loads that were published are gone"
@@ -156,6 +165,7 @@ def plan_build(
                 code_fingerprint=code_fingerprint,
                 load_ids=load_ids,
                 pending_load_ids=frozenset(),
+                entries=entries,
             )
     return BuildPlan(
         reason=reason,
@@ -166,6 +176,7 @@ def plan_build(
         pending_load_ids=load_ids if is_full_refresh else pending,
         days=days,
         lake_rows=sum(entry.rows_landed for entry in entries),
+        entries=entries,
     )
 
 
@@ -173,11 +184,11 @@ def _is_same_hour(one: datetime, other: datetime) -> bool:
     return one <= other < one.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
 
-def built_days(plan: BuildPlan, *, entries: Iterable[LedgerEntry]) -> list[date]:
+def built_days(plan: BuildPlan) -> list[date]:
     """The event days that a build takes up: those its loads touched, and those it was asked for."""
     touched = {
         date.fromisoformat(day)
-        for entry in entries
+        for entry in plan.entries
         if entry.load_id in plan.pending_load_ids
         for landed in entry.streams.values()
         for day in landed.event_dates
@@ -202,7 +213,6 @@ def fingerprint_code(project_root: Path, *, places: Sequence[str] = _CODE) -> st
 def write_run_inputs(
     settings: Settings,
     *,
-    entries: Sequence[LedgerEntry],
     plan: BuildPlan,
     run_id: int,
     as_of: datetime,
@@ -216,21 +226,11 @@ def write_run_inputs(
     build of all reads them again.
     """
     settings.run_inputs.mkdir(parents=True, exist_ok=True)
-    _write_candidate(
-        settings,
-        Candidate(
-            run_id=run_id,
-            code_fingerprint=(
-                plan.code_fingerprint
-                if is_complete or not plan.is_full_refresh
-                else _PARTLY_REBUILT
-            ),
-            is_complete=is_complete,
-            load_ids=(
-                plan.load_ids if only_streams is None else plan.load_ids - plan.pending_load_ids
-            ),
-        ),
-    )
+    entries = plan.entries
+    before = None if plan.is_full_refresh else candidate_of_increment(settings)
+    if plan.is_full_refresh:
+        # Before anything says that there is another candidate: a run killed right then begins it anew.
+        _begun_file(settings).touch()
     context = [
         {
             "run_id": str(run_id),
@@ -369,6 +369,19 @@ def write_run_inputs(
             ("removed_ranges", ranges_file(settings.lake), _REMOVED_RANGES),
         ):
             _copy_or_empty(connection, settings.run_inputs / f"{name}.parquet", path, types)
+    met = frozenset(str(load["load_id"]) for load in loads)
+    _write_candidate(
+        settings,
+        Candidate(
+            run_id=run_id,
+            code_fingerprint=plan.code_fingerprint,
+            is_complete=is_complete,
+            load_ids=(
+                plan.load_ids if only_streams is None else plan.load_ids - plan.pending_load_ids
+            ),
+            met_load_ids=met | (before.met_load_ids if before else frozenset()),
+        ),
+    )
 
 
 def _copy_or_empty(
@@ -415,11 +428,12 @@ def _quarantine_rows(held: Holding) -> Iterator[Mapping[str, object]]:
             }
 
 
-def built_by(settings: Settings) -> str | None:
-    """The fingerprint of the code that made the candidate; None when there is none of this engine.
+def candidate_of_increment(settings: Settings) -> Candidate | None:
+    """The candidate that an increment can go on with; None when there is none of this engine.
 
     None as well while a full refresh is not published: one that was killed leaves a candidate without some
-    tables, in which no increment could be built.
+    tables, in which no increment could be built. And where the engine does not replace the days of a fact at
+    once, after a build that died: days may be gone that nothing would make again.
 
     After a build with changed code failed its audit and the change was taken back, this is what tells that
     it is not what the last publication says.
@@ -431,12 +445,10 @@ def built_by(settings: Settings) -> str | None:
     # What another engine built last says nothing of what this one has.
     if content.get("target", DEFAULT_TARGET) != settings.target:
         return None
-    return str(content["code_fingerprint"]) if engine_of(settings).has_candidate(settings) else None
-
-
-def begin_full_refresh(settings: Settings) -> None:
-    """Note that the candidate is not whole from now on."""
-    _begun_file(settings).touch()
+    engine = engine_of(settings)
+    if not engine.replaces_days_at_once and read_unaudited(settings).begun:
+        return None
+    return _candidate(content) if engine.has_candidate(settings) else None
 
 
 def end_full_refresh(settings: Settings) -> None:
@@ -463,11 +475,18 @@ def read_candidate(settings: Settings, *, run_id: int) -> Candidate:
             f"Run {run_id} cannot publish: run {content['run_id']} rebuilt the warehouse since; "
             "run again"
         )
+    return _candidate(content)
+
+
+def _candidate(content: Mapping[str, Any]) -> Candidate:
+    load_ids = frozenset(content["load_ids"])
     return Candidate(
         run_id=content["run_id"],
         code_fingerprint=content["code_fingerprint"],
         is_complete=content["is_complete"],
-        load_ids=frozenset(content["load_ids"]),
+        load_ids=load_ids,
+        # An earlier version does not say it.
+        met_load_ids=frozenset(content.get("met_load_ids", load_ids)),
     )
 
 
@@ -480,6 +499,7 @@ def _write_candidate(settings: Settings, candidate: Candidate) -> None:
         "code_fingerprint": candidate.code_fingerprint,
         "is_complete": candidate.is_complete,
         "load_ids": sorted(candidate.load_ids),
+        "met_load_ids": sorted(candidate.met_load_ids),
     }
     unfinished.write_text(json.dumps(content), encoding="utf-8")
     unfinished.replace(path)

@@ -39,6 +39,7 @@ from orchestration.warehouse.publications import (
 from orchestration.warehouse.restatements import WindowTable, note_restatements
 from orchestration.warehouse.sql_text import quoted as _name
 from orchestration.warehouse.sql_text import text as _text
+from orchestration.warehouse.unaudited import Unaudited, read_unaudited
 from orchestration.warehouse.unpublished import (
     Change,
     Unpublished,
@@ -73,7 +74,8 @@ class PublishResult:
     """What was published: tables, their rows, and the bytes of database and Parquet.
 
     ``whole_bytes`` is the size of the database when it was last written anew, which may be now, and
-    ``candidate`` the stamp of the candidate while it was read.
+    ``candidate`` the stamp of the candidate while it was read. ``is_all`` is false where readers keep what
+    they had of models that no audit has passed.
     """
 
     folder: Path
@@ -83,6 +85,7 @@ class PublishResult:
     size_bytes: int
     whole_bytes: int
     candidate: Sequence[int]
+    is_all: bool
 
 
 def publish(
@@ -105,15 +108,21 @@ def publish(
     The caller holds the warehouse lock. Until the last step, which renames one link, readers see the
     publication before; a failure at any point leaves it in place.
 
+    Of models that no audit has passed readers keep what they had.
+
     Raises:
-        RunFailure: a table function does not work on the published tables.
+        RunFailure: a table function does not work on the published tables; models have not passed an audit
+            and there is no publication that has them.
     """
     engine = engine_of(settings)
     folder = folder_of(settings, publication_id)
     unfinished = folder.with_name(f".{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    base = None if erased else _base(settings)
+    unaudited = read_unaudited(settings)
+    base = None if erased else _base(settings, unaudited)
+    if base is None and unaudited.models:
+        raise RunFailure(_not_audited(unaudited.models))
     known_functions: Collection[tuple[str, str]] = ()
     if base is not None:
         shutil.copyfile(base.folder / DATABASE, unfinished / DATABASE)
@@ -123,7 +132,7 @@ def publish(
         connection.execute(f"set memory_limit = '{settings.memory_gb}GB'")
         known = _known_tables(connection)
         changes = {
-            table.qualified: _change(table, base if table.qualified in known else None)
+            table.qualified: _change(table, base if table.qualified in known else None, unaudited)
             for table in tables
         }
         changed = [table for table in tables if changes[table.qualified] != frozenset()]
@@ -193,6 +202,7 @@ def publish(
             base.since.whole_bytes if base is not None else (folder / DATABASE).stat().st_size
         ),
         candidate=candidate,
+        is_all=not unaudited.models,
     )
 
 
@@ -204,21 +214,34 @@ class _Base:
     since: Unpublished
 
 
-def _base(settings: Settings) -> _Base | None:
+def _base(settings: Settings, unaudited: Unaudited) -> _Base | None:
     since = read_unpublished(settings)
     if since is None:
         return None
     folder = folder_of(settings, since.publication_id)
     database = folder / DATABASE
-    if not database.exists() or since.is_outgrown(database.stat().st_size):
+    if not database.exists():
         return None
-    return _Base(folder=folder, since=since)
+    is_spent = since.models is None or since.is_outgrown(database.stat().st_size)
+    return _Base(folder=folder, since=since) if unaudited.models or not is_spent else None
 
 
-def _change(table: PublishedTable, base: _Base | None) -> Change:
+def _change(table: PublishedTable, base: _Base | None, unaudited: Unaudited) -> Change:
     if base is None or table.model is None:
         return None
+    if unaudited.models or base.since.models is None:
+        # Only what the build of this run made goes with what was published: an earlier one that passed and
+        # was not published may have made it from what did not pass since.
+        return None if table.model in unaudited.passed else frozenset()
     return base.since.models.get(table.model, frozenset())
+
+
+def _not_audited(models: Collection[str]) -> str:
+    names = ", ".join(sorted(models)[:5])
+    return (
+        f"{len(models)} models of the warehouse did not pass their audit or were not finished ({names}); the"
+        " published state stays as it is: run `agentmart run`, which makes them again"
+    )
 
 
 def _known_tables(connection: duckdb.DuckDBPyConnection) -> set[str]:

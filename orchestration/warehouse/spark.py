@@ -55,6 +55,10 @@ _PARSE_CACHE = MANIFEST_FILE.with_name("partial_parse.msgpack")
 class Spark(Engine):
     """Tables as Parquet in the state folder, made by however many machines the cluster has."""
 
+    # Partitions are dropped, then rows appended. Which days of sessions to make again is told from the
+    # sessions that are there, so those of dropped days would be made by no later build.
+    replaces_days_at_once = False
+
     def check(self, settings: Settings) -> None:
         _check_environment()
         host, port = _endpoint(settings)

@@ -1,7 +1,7 @@
 """What of the candidate differs from the newest publication, so that publishing writes no more than that.
 
 A build notes which models it begins, and once it has passed, of which of them it replaced single event days.
-Without a note that can be relied on, all of the candidate is published anew: after a full refresh, after a
+Where what differs is not known, all of the candidate is published anew: after a full refresh, after a
 build that failed or died, after another program wrote to the warehouse or to the publication, and on engines
 whose candidate other machines build too.
 
@@ -35,13 +35,13 @@ class Unpublished:
 
     ``whole_bytes`` is the size of the published database when it was last written anew, and ``files`` a
     digest of names, sizes and times of what was published. ``models`` holds by its name what changed of each
-    model that was made. ``begun`` are models of a build that has not passed.
+    model that was made; None where any model may differ. ``begun`` are models of a build that has not passed.
     """
 
     publication_id: int
     whole_bytes: int
     files: str
-    models: Mapping[str, Change] = field(default_factory=dict)
+    models: Mapping[str, Change] | None = field(default_factory=dict)
     begun: frozenset[str] = frozenset()
 
     def is_outgrown(self, database_bytes: int) -> bool:
@@ -50,6 +50,8 @@ class Unpublished:
 
     def with_made(self, replaced_days: Mapping[str, Collection[date]]) -> Unpublished:
         """The note after a build; of what it began, the models that are not named were made as a whole."""
+        if self.models is None:
+            return replace(self, begun=frozenset())
         models = dict(self.models)
         for name in self.begun:
             known, days = models.get(name, frozenset()), replaced_days.get(name)
@@ -59,16 +61,21 @@ class Unpublished:
 
 def note_begun(settings: Settings, models: Collection[str], *, is_full_refresh: bool) -> None:
     """Note the models of a build before it begins. The caller holds the warehouse lock."""
-    known = None if is_full_refresh else read_unpublished(settings)
-    if known is None:
-        _path(settings).unlink(missing_ok=True)
-    else:
-        _write(settings, replace(known, begun=frozenset(models)))
+    known = read_unpublished(settings)
+    noted = _read(settings)
+    if noted is None:
+        return
+    is_known = known is not None and not is_full_refresh
+    _write(
+        settings,
+        replace(noted[0], models=noted[0].models if is_known else None, begun=frozenset(models)),
+    )
 
 
-def is_noted(settings: Settings) -> bool:
-    """Whether a build that passed has something to go on with."""
-    return _path(settings).exists()
+def are_changes_known(settings: Settings) -> bool:
+    """Whether it is of use to say what a build that passed replaced."""
+    known = _read(settings)
+    return known is not None and known[0].models is not None
 
 
 def note_made(settings: Settings, replaced_days: Mapping[str, Collection[date]]) -> None:
@@ -79,21 +86,29 @@ def note_made(settings: Settings, replaced_days: Mapping[str, Collection[date]])
 
 
 def note_published(
-    settings: Settings, publication_id: int, *, whole_bytes: int, candidate: Sequence[int]
+    settings: Settings,
+    publication_id: int,
+    *,
+    whole_bytes: int,
+    candidate: Sequence[int],
+    is_all: bool = True,
 ) -> None:
-    """Note that the candidate, when it had this stamp, is what this publication holds."""
+    """Note that the candidate, when it had this stamp, is what this publication holds; not ``is_all`` says
+    that only models that passed are taken from it."""
     if settings.target == DEFAULT_TARGET:
         noted = Unpublished(
             publication_id=publication_id,
             whole_bytes=whole_bytes,
             files=_digest_of(folder_of(settings, publication_id)),
+            models={} if is_all else None,
         )
         _write(settings, noted, candidate=candidate)
 
 
 def read_unpublished(settings: Settings) -> Unpublished | None:
-    """What is noted; None where the candidate may differ from every publication in anything, and where the
-    publication is not as it was written: somebody may have opened its database to write."""
+    """What is noted; None where no publication is known that the candidate could be held against, one whose
+    files are as they were written (somebody may have opened its database to write), or where the candidate
+    is being made or was written to since."""
     known = _read(settings)
     if known is None or settings.target != DEFAULT_TARGET:
         return None
@@ -131,13 +146,13 @@ def _read(settings: Settings) -> tuple[Unpublished, Sequence[int]] | None:
         content = json.loads(path.read_text(encoding="utf-8"))
         models = {
             name: None if days is None else frozenset(map(date.fromisoformat, days))
-            for name, days in content["models"].items()
+            for name, days in (content["models"] or {}).items()
         }
         unpublished = Unpublished(
             publication_id=content["publication_id"],
             whole_bytes=content["whole_bytes"],
             files=content["files"],
-            models=models,
+            models=models if content["models"] is not None else None,
             begun=frozenset(content["begun"]),
         )
         return unpublished, content["warehouse"]
@@ -154,10 +169,14 @@ def _write(
         "publication_id": unpublished.publication_id,
         "whole_bytes": unpublished.whole_bytes,
         "files": unpublished.files,
-        "models": {
-            name: None if days is None else sorted(map(str, days))
-            for name, days in unpublished.models.items()
-        },
+        "models": (
+            None
+            if unpublished.models is None
+            else {
+                name: None if days is None else sorted(map(str, days))
+                for name, days in unpublished.models.items()
+            }
+        ),
         "begun": sorted(unpublished.begun),
         "warehouse": list(candidate if candidate is not None else candidate_stamp(settings)),
     }

@@ -180,3 +180,39 @@ def test_the_readme_names_the_job_of_the_landing_sensor(
     job = repository.get_sensor_def("landing_sensor").job_name
     words = " ".join(README.read_text(encoding="utf-8").split())
     assert f"`landing_sensor` starts `{job}`" in words
+
+
+def test_health_alone_makes_every_table_that_takes_up_its_rows() -> None:
+    """One that it left out went on telling of the load before: a minute that came twice was counted twice."""
+    from orchestration.defs.transformation import HEALTH_MODELS, streams_taken_up, warehouse_models
+
+    health = HEALTH_MODELS.resolve([warehouse_models])
+    streams = streams_taken_up(health) or frozenset()
+    assert streams == {"health_samples", "incidents"}
+    takes_up = {
+        dg.AssetKey([node["schema"], node["name"]])
+        for node in read_manifest()["nodes"].values()
+        if node["resource_type"] == "model"
+        and node["config"]["materialized"] == "incremental"
+        and any(node["name"].startswith(f"stg_{stream}__") for stream in streams)
+    }
+    assert {key.path[-1] for key in takes_up} == {
+        "stg_health_samples__copies",
+        "stg_health_samples__repeated_keys",
+    }
+    assert takes_up <= health
+
+
+def test_a_choice_of_models_that_would_lose_rows_takes_up_no_load() -> None:
+    from orchestration.defs.transformation import streams_taken_up, warehouse_models
+
+    fact = dg.AssetKey(["core", "fct_invocations"])
+    assert streams_taken_up(warehouse_models.keys) is None
+    assert streams_taken_up(warehouse_models.keys - {dg.AssetKey(["insights", "insights"])}) is None
+    copies = dg.AssetKey(["staging", "stg_agent_events__copies"])
+    assert streams_taken_up(warehouse_models.keys - {copies}) == frozenset(
+        {"health_samples", "incidents"}
+    )
+    dates = dg.AssetKey(["intermediate", "int_pending_dates"])
+    assert streams_taken_up(warehouse_models.keys - {dates}) == frozenset()
+    assert streams_taken_up({fact}) == frozenset()

@@ -107,8 +107,9 @@ def _write_inputs(settings: Settings) -> None:
         code_fingerprint="test",
         load_ids=loaded,
         pending_load_ids=loaded,
+        entries=entries,
     )
-    write_run_inputs(settings, entries=entries, plan=plan, run_id=1, as_of=AS_OF, is_complete=True)
+    write_run_inputs(settings, plan=plan, run_id=1, as_of=AS_OF, is_complete=True)
 
 
 def _dbt(settings: Settings, *arguments: str) -> tuple[Mapping[str, Any], ...]:

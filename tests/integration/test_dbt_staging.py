@@ -118,8 +118,9 @@ def _write_inputs(settings: Settings, *, pending: frozenset[str]) -> None:
         code_fingerprint="test",
         load_ids=frozenset(entry.load_id for entry in entries),
         pending_load_ids=pending,
+        entries=entries,
     )
-    write_run_inputs(settings, entries=entries, plan=plan, run_id=1, as_of=AS_OF, is_complete=True)
+    write_run_inputs(settings, plan=plan, run_id=1, as_of=AS_OF, is_complete=True)
 
 
 def _tables(settings: Settings) -> Mapping[str, Sequence[tuple[object, ...]]]:

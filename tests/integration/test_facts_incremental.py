@@ -550,8 +550,9 @@ def _write_inputs(settings: Settings, *, published: frozenset[str]) -> frozenset
         code_fingerprint="test",
         load_ids=loaded,
         pending_load_ids=loaded - published,
+        entries=entries,
     )
-    write_run_inputs(settings, entries=entries, plan=plan, run_id=1, as_of=AS_OF, is_complete=True)
+    write_run_inputs(settings, plan=plan, run_id=1, as_of=AS_OF, is_complete=True)
     return loaded
 
 

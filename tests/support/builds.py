@@ -84,8 +84,9 @@ def write_inputs(
         load_ids=loaded,
         pending_load_ids=loaded - (published or frozenset()),
         days=days,
+        entries=entries,
     )
-    write_run_inputs(settings, entries=entries, plan=plan, run_id=1, as_of=as_of, is_complete=True)
+    write_run_inputs(settings, plan=plan, run_id=1, as_of=as_of, is_complete=True)
     return plan
 
 

@@ -8,33 +8,72 @@
     and new, of each key of which a pending load brought content that no published load had: the old
     copies say where the row stood, the new ones where it may stand now. A copy with known content
     changes nothing and opens nothing, so a file delivered again costs nothing. Needs a CTE `pending_loads`.
+
+    Of a stream whose relation of repeated keys lists every key that landed more than once, earlier copies
+    are looked up there: a search among the keys of 1,000 days took ten times that of 90.
 #}
-{% macro changes_of(name, copies) -%}
+{% macro changes_of(name, stream_name) -%}
+    {%- set copies = ref('stg_' ~ stream_name ~ '__copies') -%}
+    {%- set repeated_key = name_of_repeated_key(stream_name) -%}
+    {%- set earlier = ref('stg_' ~ stream_name ~ '__repeated_keys') if repeated_key else copies -%}
+    {%- set key = repeated_key or 'row_key' -%}
+{{ name }}_arrivals as (
+    select arrived.*
+    from {{ copies }} as arrived
+    inner join pending_loads on arrived.load_id = pending_loads.load_id
+    {#- Said again by days, for the engine knows the least and greatest day of each block of rows. #}
+    inner join {{ ref('stg_pending_event_dates') }} as touched_dates
+        on
+            arrived.event_date = touched_dates.event_date
+            and touched_dates.stream_name = '{{ stream_name }}'
+),
+
 {{ name }}_keys as (
     select distinct
         arrived.source_name,
         arrived.row_key
-    from {{ copies }} as arrived
-    inner join pending_loads on arrived.load_id = pending_loads.load_id
+    from {{ name }}_arrivals as arrived
     where
         not exists (
             select 1
-            from {{ copies }} as known
+            from {{ earlier }} as known
             left join pending_loads on known.load_id = pending_loads.load_id
             where
                 known.source_name = arrived.source_name
-                and known.row_key = arrived.row_key
+                and known.{{ key }} = arrived.row_key
                 and known.row_hash = arrived.row_hash
                 and pending_loads.load_id is null
         )
 ),
 
 {{ name }}_changes as (
-    select copies.*
-    from {{ copies }} as copies
+    select arrived.*
+    from {{ name }}_arrivals as arrived
     inner join {{ name }}_keys
         on
-            copies.source_name = {{ name }}_keys.source_name
-            and copies.row_key = {{ name }}_keys.row_key
+            arrived.source_name = {{ name }}_keys.source_name
+            and arrived.row_key = {{ name }}_keys.row_key
+    union all
+    select copies.*
+    from {{ copies }} as copies
+    inner join (
+        select distinct
+            known.source_name,
+            known.{{ key }} as row_key,
+            known.load_id,
+            known.event_date
+        from {{ earlier }} as known
+        inner join {{ name }}_keys
+            on
+                known.source_name = {{ name }}_keys.source_name
+                and known.{{ key }} = {{ name }}_keys.row_key
+        left join pending_loads on known.load_id = pending_loads.load_id
+        where pending_loads.load_id is null
+    ) as earlier_copies
+        on
+            copies.source_name = earlier_copies.source_name
+            and copies.row_key = earlier_copies.row_key
+            and copies.load_id = earlier_copies.load_id
+            and copies.event_date = earlier_copies.event_date
 )
 {%- endmacro %}

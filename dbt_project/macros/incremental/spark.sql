@@ -5,8 +5,8 @@
 
     `replace_dates`: an overwrite of partitions leaves a partition in place for which there are no
     rows any more, so the pending partitions are dropped and the rows appended. A build that fails
-    between the two leaves dates missing in the candidate, never in what is published; the dates stay
-    pending until a publication, and the next build makes them again.
+    between the two leaves dates missing in the candidate, never in what is published; the next build
+    makes everything again (warehouse/plan).
 #}
 {% macro dbt_spark_validate_get_incremental_strategy(raw_strategy, file_format) -%}
     {%- if raw_strategy not in ['append', 'replace_dates'] -%}

@@ -14,17 +14,19 @@ from orchestration.ingest.repeats import note_repeat
 from orchestration.settings import Settings
 from orchestration.state.store import Publication
 from orchestration.warehouse.days import DayRange
+from orchestration.warehouse.engines import Engine
 from orchestration.warehouse.plan import (
     BuildPlan,
-    begin_full_refresh,
-    built_by,
+    Candidate,
     built_days,
+    candidate_of_increment,
     end_full_refresh,
     fingerprint_code,
     plan_build,
     read_candidate,
     write_run_inputs,
 )
+from orchestration.warehouse.unaudited import note_models_begun, note_models_refused
 from tests.support.ledger import ledger_entry
 
 AS_OF = datetime(2026, 3, 2, 6, tzinfo=UTC)
@@ -51,6 +53,7 @@ def _plan(
     as_of: datetime = AS_OF,
     code: str = "code",
     made_by: str | None = "code",
+    met: Sequence[str] = ("one", "two"),
     is_rolled_back: bool = False,
     days: DayRange | None = None,
     is_by_the_clock: bool = False,
@@ -60,7 +63,17 @@ def _plan(
         last=last,
         as_of=as_of,
         code_fingerprint=code,
-        built_by=made_by,
+        candidate=(
+            None
+            if made_by is None
+            else Candidate(
+                run_id=1,
+                code_fingerprint=made_by,
+                is_complete=True,
+                load_ids=frozenset({"one", "two"}),
+                met_load_ids=frozenset(met),
+            )
+        ),
         is_rolled_back=is_rolled_back,
         days=days,
         is_by_the_clock=is_by_the_clock,
@@ -96,7 +109,7 @@ def test_days_that_are_asked_for_are_built_again_though_nothing_is_new() -> None
 def test_a_build_takes_up_the_days_of_its_loads_and_those_it_is_asked_for() -> None:
     new = ledger_entry("three", event_dates=("2026-02-27", "2026-02-02"))
     entries = [ONE, TWO, new]
-    days = built_days(_plan(entries, _published(), days=DAYS), entries=entries)
+    days = built_days(_plan(entries, _published(), days=DAYS))
     assert days == [date(2026, 2, 1), date(2026, 2, 2), date(2026, 2, 27)]
 
 
@@ -180,7 +193,6 @@ def test_run_inputs_list_loads_files_pending_dates_and_rejected_rows(tmp_path: P
     entries = [ONE, TWO, new]
     write_run_inputs(
         settings,
-        entries=entries,
         plan=_plan(entries, _published(), days=DAYS),
         run_id=7,
         as_of=AS_OF,
@@ -218,7 +230,6 @@ def test_a_build_of_some_streams_knows_of_nothing_else_new_and_takes_no_load_for
     entries = [ONE, TWO, THREE, ledger_entry("four", stream="health_samples")]
     write_run_inputs(
         settings,
-        entries=entries,
         plan=_plan(entries, _published()),
         run_id=1,
         as_of=AS_OF,
@@ -241,30 +252,10 @@ def test_a_build_of_some_streams_knows_of_nothing_else_new_and_takes_no_load_for
 
 def test_a_candidate_that_another_run_rebuilt_is_not_published(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
-    write_run_inputs(
-        settings, entries=[ONE], plan=_plan([ONE], None), run_id=1, as_of=AS_OF, is_complete=True
-    )
+    write_run_inputs(settings, plan=_plan([ONE], None), run_id=1, as_of=AS_OF, is_complete=True)
     assert read_candidate(settings, run_id=1).load_ids == {"one"}
     with pytest.raises(RunFailure, match="run 1 rebuilt the warehouse"):
         read_candidate(settings, run_id=2)
-
-
-@pytest.mark.parametrize(("is_complete", "expected"), [(True, "code"), (False, "partly rebuilt")])
-def test_a_full_refresh_of_some_models_does_not_pass_for_one_of_all(
-    tmp_path: Path, is_complete: bool, expected: str
-) -> None:
-    settings = Settings(home=tmp_path)
-    settings.warehouse.mkdir()
-    settings.warehouse_file.touch()
-    write_run_inputs(
-        settings,
-        entries=[ONE],
-        plan=_plan([ONE], None),
-        run_id=1,
-        as_of=AS_OF,
-        is_complete=is_complete,
-    )
-    assert built_by(settings) == expected
 
 
 def test_files_that_came_again_are_counted_under_the_one_that_was_loaded(tmp_path: Path) -> None:
@@ -277,7 +268,6 @@ def test_files_that_came_again_are_counted_under_the_one_that_was_loaded(tmp_pat
     note_repeat(settings.lake, source_name=ONE.source_name, load_id="erased", path="gone.ndjson")
     write_run_inputs(
         settings,
-        entries=entries,
         plan=_plan(entries, None),
         run_id=1,
         as_of=AS_OF,
@@ -306,7 +296,6 @@ def test_what_a_replay_moved_is_counted_once_under_its_file(tmp_path: Path) -> N
     entries = [entry, replay]
     write_run_inputs(
         settings,
-        entries=entries,
         plan=_plan(entries, None),
         run_id=1,
         as_of=AS_OF,
@@ -342,14 +331,98 @@ def test_without_new_loads_the_published_state_holds_until_the_hour_is_over(
     assert not new.is_nothing
 
 
-def test_a_full_refresh_that_was_killed_is_begun_anew(tmp_path: Path) -> None:
-    """An erasure takes the candidate away; a run killed while it is built again left one without tables."""
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A deployment with a warehouse that was built in full of one load, and published."""
     settings = Settings(home=tmp_path)
     settings.warehouse.mkdir()
     settings.warehouse_file.touch()
-    plan = _plan([ONE], None)
-    write_run_inputs(settings, entries=[ONE], plan=plan, run_id=1, as_of=AS_OF, is_complete=True)
-    begin_full_refresh(settings)
-    assert built_by(settings) is None
+    _begin(settings, _plan([ONE], None))
     end_full_refresh(settings)
-    assert built_by(settings) == "code"
+    return settings
+
+
+def _begin(
+    settings: Settings, plan: BuildPlan, *, only_streams: frozenset[str] | None = None
+) -> None:
+    write_run_inputs(
+        settings,
+        plan=plan,
+        run_id=1,
+        as_of=AS_OF,
+        is_complete=True,
+        only_streams=only_streams,
+    )
+
+
+def _met(settings: Settings) -> set[str] | None:
+    candidate = candidate_of_increment(settings)
+    return None if candidate is None else set(candidate.met_load_ids)
+
+
+def test_a_full_refresh_that_was_killed_is_begun_anew(settings: Settings) -> None:
+    """An erasure takes the candidate away; a run killed while it is built again left one without tables."""
+    assert _met(settings) == {"one"}
+    _begin(settings, _plan([ONE], None))
+    assert candidate_of_increment(settings) is None
+    end_full_refresh(settings)
+    assert _met(settings) == {"one"}
+
+
+def test_a_full_refresh_that_was_killed_before_it_made_anything_is_begun_anew(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its code would otherwise be taken back unnoticed, with tables of it in the candidate."""
+
+    def killed(_: Path) -> dict[str, int]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("orchestration.warehouse.plan.count_repeats", killed)
+    with pytest.raises(KeyboardInterrupt):
+        _begin(settings, _plan([ONE], None))
+    assert candidate_of_increment(settings) is None
+
+
+def test_the_candidate_remembers_loads_of_builds_that_were_not_published(
+    settings: Settings,
+) -> None:
+    _begin(settings, _plan([ONE, TWO, THREE], _published()))
+    _begin(settings, _plan([ONE, TWO], _published()))
+    assert _met(settings) == {"one", "two", "three"}
+    _begin(settings, _plan([ONE, TWO], None))
+    end_full_refresh(settings)
+    assert _met(settings) == {"one", "two"}
+
+
+def test_a_build_of_some_streams_meets_the_loads_of_those_alone(settings: Settings) -> None:
+    health = ledger_entry("four", stream="health_samples")
+    _begin(
+        settings,
+        _plan([ONE, TWO, THREE, health], _published()),
+        only_streams=frozenset({"health_samples"}),
+    )
+    assert _met(settings) == {"one", "two", "four"}
+
+
+def test_a_load_that_is_gone_after_a_build_met_it_makes_all_be_built_again() -> None:
+    """What an adapter reads anew is another load. Of the first one, which no publication has, rows would
+    stay in every table that only adds to itself."""
+    plan = _plan([ONE, TWO, THREE], _published(), met=["one", "two", "read wrongly"])
+    assert plan.is_full_refresh
+    assert plan.reason == "loads that the warehouse was built from are gone"
+    assert plan.pending_load_ids == {"one", "two", "three"}
+
+
+def test_after_a_build_that_died_an_engine_that_does_not_replace_days_at_once_makes_all_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Engine, "replaces_days_at_once", False)
+    assert _met(settings) == {"one"}
+    note_models_begun(settings, {"fct_sessions"}, is_full_refresh=False)
+    assert candidate_of_increment(settings) is None
+    # Of one that made all and did not pass no day is gone.
+    note_models_refused(settings)
+    assert _met(settings) == {"one"}
+    monkeypatch.undo()
+    note_models_begun(settings, {"fct_sessions"}, is_full_refresh=False)
+    assert _met(settings) == {"one"}

@@ -14,8 +14,8 @@ from orchestration.settings import Settings
 from orchestration.warehouse.publications import DATABASE, folder_of
 from orchestration.warehouse.unpublished import (
     Unpublished,
+    are_changes_known,
     candidate_stamp,
-    is_noted,
     note_begun,
     note_made,
     note_published,
@@ -58,6 +58,11 @@ def _build(settings: Settings, models: set[str], days: dict[str, list[date]]) ->
     note_made(settings, days)
 
 
+def _knows_changes(settings: Settings) -> bool:
+    found = read_unpublished(settings)
+    return found is not None and found.models is not None
+
+
 def test_right_after_a_publication_all_is_as_it_says(settings: Settings) -> None:
     assert read_unpublished(settings) == _noted(settings, 7)
 
@@ -93,16 +98,22 @@ def test_after_a_build_that_did_not_pass_nothing_is_known(settings: Settings) ->
     note_begun(settings, {"fct_charges"}, is_full_refresh=False)
     assert read_unpublished(settings) is None
     _build(settings, {"fct_audits"}, {"fct_audits": [FIRST]})
-    assert read_unpublished(settings) is None
+    # But which publication it is that readers may keep tables of.
+    assert read_unpublished(settings) == replace(_noted(settings, 7), models=None)
     _publish(settings, 8)
-    assert read_unpublished(settings) is not None
+    assert _knows_changes(settings)
+
+
+def test_after_a_publication_of_a_part_nothing_is_known_of_the_rest(settings: Settings) -> None:
+    note_published(settings, 7, whole_bytes=100, candidate=candidate_stamp(settings), is_all=False)
+    assert read_unpublished(settings) == replace(_noted(settings, 7), models=None)
 
 
 def test_after_a_full_refresh_nothing_is_known(settings: Settings) -> None:
     note_begun(settings, {"fct_charges"}, is_full_refresh=True)
-    assert not is_noted(settings)
+    assert not are_changes_known(settings)
     note_made(settings, {"fct_charges": [FIRST]})
-    assert read_unpublished(settings) is None
+    assert not _knows_changes(settings)
 
 
 @pytest.mark.parametrize("content", [b"another length", b"the same length, 26 bytes."])
@@ -114,7 +125,7 @@ def test_after_another_program_wrote_to_the_warehouse_nothing_is_known(
     os.utime(settings.warehouse_file, ns=(written_at + 1, written_at + 1))
     assert read_unpublished(settings) is None
     _build(settings, {"fct_charges"}, {"fct_charges": [FIRST]})
-    assert read_unpublished(settings) is None
+    assert not _knows_changes(settings)
 
 
 def test_after_another_program_died_while_it_wrote_nothing_is_known(settings: Settings) -> None:

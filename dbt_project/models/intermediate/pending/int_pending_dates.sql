@@ -22,27 +22,27 @@
         where is_pending
     ),
 
-    {{ changes_of('agent_event', ref('stg_agent_events__copies')) }},
+    {{ changes_of('agent_event', 'agent_events') }},
 
-    {{ changes_of('llm_call', ref('stg_llm_calls__copies')) }},
+    {{ changes_of('llm_call', 'llm_calls') }},
 
-    {{ changes_of('audit', ref('stg_audit_events__copies')) }},
+    {{ changes_of('audit', 'audit_events') }},
 
-    {{ changes_of('quality_score', ref('stg_quality_scores__copies')) }},
+    {{ changes_of('quality_score', 'quality_scores') }},
 
-    {{ changes_of('charge', ref('stg_charges__copies')) }},
+    {{ changes_of('charge', 'charges') }},
 
-    {{ changes_of('provider_bill', ref('stg_provider_bills__copies')) }},
+    {{ changes_of('provider_bill', 'provider_bills') }},
 
-    {{ changes_of('deployment', ref('stg_deployments__copies')) }},
+    {{ changes_of('deployment', 'deployments') }},
 
-    {{ changes_of('instance_sample', ref('stg_instance_samples__copies')) }},
+    {{ changes_of('instance_sample', 'instance_samples') }},
 
-    {{ changes_of('health_sample', ref('stg_health_samples__copies')) }},
+    {{ changes_of('health_sample', 'health_samples') }},
 
-    {{ changes_of('task', ref('stg_tasks__copies')) }},
+    {{ changes_of('task', 'tasks') }},
 
-    {{ changes_of('agent', ref('stg_agents__copies')) }},
+    {{ changes_of('agent', 'agents') }},
 
     -- Days that somebody asked to be made again although no row of them changed. No key is to be
     -- closed then, only what reads a fact of such a day from another day.
