@@ -702,6 +702,7 @@ class _Run:
                     results,
                     lake=self.settings.lake,
                     source_name=file.candidate.source_name,
+                    source=file.candidate.source,
                     worker=worker,
                 )
             quarantine = [path for result in results for path in result.quarantine_files]

@@ -15,21 +15,33 @@ from pathlib import Path
 
 from orchestration.contracts.streams import STREAMS
 from orchestration.ingest import sql
+from orchestration.ingest.default_tenants import erased_by_default
 from orchestration.ingest.pieces import LAKE_FORMAT, PieceResult, StagedFile, StreamResult, utc
+from orchestration.ingest.sources import Source
 from orchestration.ingest.tombstones import open_tombstones, withheld
 from orchestration.ingest.worker import Worker
 
 
 def withhold(
-    results: Sequence[PieceResult], *, lake: Path, source_name: str, worker: Worker
+    results: Sequence[PieceResult],
+    *,
+    lake: Path,
+    source_name: str,
+    source: Source | None,
+    worker: Worker,
 ) -> tuple[list[PieceResult], int]:
-    """The results of a file without what must stay out, and how many rows that were."""
+    """The results of a file without what must stay out, and how many rows that were.
+
+    ``source`` is where the file was declared, which may say whose its rows are.
+    """
     if not _is_open(worker):
         open_tombstones(worker.connection, lake)
     dropped = 0
     kept = []
     for result in results:
-        after, rows = _Withholding(result, source_name=source_name, worker=worker).run()
+        after, rows = _Withholding(
+            result, source_name=source_name, source=source, worker=worker
+        ).run()
         kept.append(after)
         dropped += rows
     return kept, dropped
@@ -49,9 +61,12 @@ Times = tuple[datetime | None, datetime | None]
 class _Withholding:
     """One piece. Staged files are rewritten where they lie; nobody else knows of them yet."""
 
-    def __init__(self, result: PieceResult, *, source_name: str, worker: Worker) -> None:
+    def __init__(
+        self, result: PieceResult, *, source_name: str, source: Source | None, worker: Worker
+    ) -> None:
         self._result = result
         self._source_name = source_name
+        self._by_default = erased_by_default([source] if source else [])
         self._connection = worker.connection
 
     def run(self) -> tuple[PieceResult, int]:
@@ -69,7 +84,7 @@ class _Withholding:
         )
 
     def _drop_refused(self) -> tuple[dict[str, dict[str, int]], int]:
-        """Drop refused rows whose text names somebody; what is refused now, by stream and reason."""
+        """Drop refused rows of somebody; what is refused now, by stream and reason."""
         self._connection.execute(
             "create or replace temp table dropped (stream_name varchar, row_number bigint)"
         )
@@ -79,7 +94,7 @@ class _Withholding:
             rows = f"read_parquet({sql.text(str(path))})"
             self._connection.execute(
                 f"insert into dropped select distinct stream_name, row_number from {rows} "
-                f"where mentions_erased({sql.text(self._source_name)}, raw_text)"
+                f"where mentions_erased({sql.text(self._source_name)}, raw_text) or {self._by_default}"
             )
         for name, stream in self._result.streams.items():
             if stream.future_file is not None:

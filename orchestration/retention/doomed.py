@@ -19,6 +19,8 @@ import duckdb
 from orchestration.contracts.model import Stream
 from orchestration.contracts.streams import STREAMS
 from orchestration.ingest import sql
+from orchestration.ingest.default_tenants import erased_by_default
+from orchestration.ingest.sources import Source
 from orchestration.ingest.sql import MACROS
 from orchestration.ingest.tombstones import (
     CONVERSATION,
@@ -158,8 +160,10 @@ def erased_by_name(stream: Stream, *, rows: str) -> tuple[str, ...]:
     return erased_rows(stream, rows=rows)[:direct]
 
 
-def find_erased(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
-    """Fill ``doomed`` with every row of those who were erased."""
+def find_erased(
+    connection: duckdb.DuckDBPyConnection, lake: Path, *, sources: Sequence[Source]
+) -> None:
+    """Fill ``doomed`` with every row of those who were erased; ``sources`` are the declared ones."""
     for stream in STREAMS.values():
         for place, rows in (("raw", raw_rows(lake, stream)), ("future", future_rows(lake, stream))):
             conditions = erased_rows(stream, rows=rows)
@@ -171,7 +175,7 @@ def find_erased(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
     connection.execute(
         "insert into doomed select path, 'quarantine', 'remove', stream_name, "
         f"quarantined_at::date, load_id, row_number, null, source_name, null from {rows} "
-        "where mentions_erased(source_name, raw_text)"
+        f"where mentions_erased(source_name, raw_text) or {erased_by_default(sources)}"
     )
     _doom_both(connection, lake)
 

@@ -23,6 +23,7 @@ from orchestration.contracts.streams import STREAMS
 from orchestration.errors import UserError
 from orchestration.ingest import sql
 from orchestration.ingest.lake import staging_folder
+from orchestration.ingest.sources import read_sources
 from orchestration.ingest.tombstones import TENANT, USER, namings
 from orchestration.ingest.worker import worker_pool
 from orchestration.retention.doomed import (
@@ -96,7 +97,7 @@ def plan_erasure(
         ids = _ids(connection, settings=settings, subject=subject)
         add_subject(connection, kind=subject.kind, ids=ids, lake=lake)
         _check_holds(connection, lake=lake, subject=subject)
-        find_erased(connection, lake)
+        find_erased(connection, lake, sources=read_sources(settings.config))
         keys = staging / "erased.parquet"
         connection.execute(f"copy erased to {sql.text(str(keys))} (format parquet)")
         names = _names(connection, lake=lake, subject=subject, ids=ids)

@@ -28,6 +28,7 @@ from orchestration.contracts.streams import STREAMS
 from orchestration.ingest import sql
 from orchestration.ingest.adapter import Adapter
 from orchestration.ingest.files import Candidate, UnusableFile, find_files, format_of, hash_file
+from orchestration.ingest.default_tenants import erased_by_default
 from orchestration.ingest.ledger import (
     LedgerEntry,
     note_rewritten,
@@ -206,8 +207,11 @@ def _contract_rows(candidate: Candidate, result: PieceResult) -> Iterator[tuple[
             rows = f"read_parquet({paths}, union_by_name = true, hive_partitioning = false)"
             yield rows, " or ".join(erased_rows(STREAMS[name], rows=rows)) or "false"
     for path in result.quarantine_files:
-        source = sql.text(candidate.source_name)
-        yield f"read_parquet({sql.text(str(path))})", f"mentions_erased({source}, raw_text)"
+        by_default = erased_by_default([candidate.source] if candidate.source else [])
+        yield (
+            f"read_parquet({sql.text(str(path))})",
+            f"mentions_erased({sql.text(candidate.source_name)}, raw_text) or {by_default}",
+        )
 
 
 def _write_rest(

@@ -19,6 +19,7 @@ from orchestration.contracts.streams import STREAMS
 from orchestration.ingest import sql
 from orchestration.ingest.lake import staging_folder
 from orchestration.ingest.shared_lake import note_searched, unsearched
+from orchestration.ingest.sources import read_sources
 from orchestration.ingest.tombstones import TENANT, USER, namings
 from orchestration.retention.doomed import find_erased, lake_connection, raw_rows, rows_found
 from orchestration.retention.erasure import SHORTEST_NAME, names_of_tenant, written_ways
@@ -75,7 +76,7 @@ def _begin_again(
         staging_folder(lake) as staging,
         lake_connection(settings, scratch=staging) as connection,
     ):
-        find_erased(connection, lake)
+        find_erased(connection, lake, sources=read_sources(settings.config))
         rows = rows_found(connection)
         if not rows and not is_forced:
             return None
