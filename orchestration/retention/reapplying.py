@@ -42,7 +42,7 @@ def erase_again(settings: Settings, *, as_of: datetime) -> int:
 
     The caller holds the warehouse's lock, and nothing is published from the folder.
     """
-    removal = _begin_again(settings, as_of=as_of)
+    removal = _begin_again(settings, as_of=as_of, landing=str(settings.landing))
     if removal is None:
         return 0
     mend(settings)
@@ -60,14 +60,25 @@ def apply_removals_of_others(settings: Settings, *, as_of: datetime) -> None:
     if found is not None:
         is_own = has_pending(settings)
         kind = ERASURE if found.is_erasure else EXPIRY
-        is_forced = found.is_of_others and not is_own
-        if _begin_again(settings, as_of=as_of, kind=kind, is_forced=is_forced) is not None:
+        removal = _begin_again(
+            settings,
+            as_of=as_of,
+            landing=settings.default_landing,
+            kind=kind,
+            is_forced=found.is_of_others and not is_own,
+        )
+        if removal is not None:
             mend(settings)
         note_searched(settings)
 
 
 def _begin_again(
-    settings: Settings, *, as_of: datetime, kind: str = ERASURE, is_forced: bool = False
+    settings: Settings,
+    *,
+    as_of: datetime,
+    landing: str,
+    kind: str = ERASURE,
+    is_forced: bool = False,
 ) -> Removal | None:
     """Write down the removal of whoever has a tombstone, with one that is pending; None if nobody is found
     and it is not ``is_forced``."""
@@ -93,7 +104,7 @@ def _begin_again(
             removal_id=uuid.uuid4().hex,
             kind=kind,
             as_of=as_of,
-            landing=str(settings.landing),
+            landing=landing,
             words=tuple(sorted({*names, *written_ways(names)})),
             scopes=tuple(tenants),
             rows=rows,

@@ -7,6 +7,7 @@ The server is a process on loopback that keeps conditional puts, as the real sto
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -348,9 +349,16 @@ def test_who_is_erased_on_one_host_is_looked_for_in_what_another_has_published(
             "('native', 't-1', 'Acme Dental'), ('native', 't-2', 'Bolt'), ('other', 't-1', 'Cobalt')"
             ") as rows (source_name, tenant_id, tenant_name)"
         )
+    # What lies where this host takes its extracts from goes too.
+    elsewhere = there.home / "elsewhere"
+    there = replace(there, landing_place=str(elsewhere))
+    rows = [row_of("charges", charge_id=f"of-{one}", tenant_id=one) for one in ("t-1", "t-2")]
+    (elsewhere / "charges").mkdir(parents=True)
+    (elsewhere / "charges" / "c.ndjson").write_bytes(ndjson(rows))
     erase(here, Subject(kind="tenant", id="t-1", source_name="native"), as_of=AS_OF)
     take_over_lake(there, is_alone=True)
     apply_removals_of_others(there, as_of=AS_OF)
+    assert (elsewhere / "charges" / "c.ndjson").read_bytes() == ndjson(rows[1:])
     removal = read_pending(there)
     assert removal is not None
     assert removal.scopes == (("native", "t-1"),)
