@@ -16,6 +16,7 @@ import os
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,8 +28,8 @@ import zstandard
 from orchestration.contracts.streams import STREAMS
 from orchestration.ingest import sql
 from orchestration.ingest.adapter import Adapter
-from orchestration.ingest.files import Candidate, UnusableFile, find_files, format_of, hash_file
 from orchestration.ingest.default_tenants import erased_by_default
+from orchestration.ingest.files import Candidate, UnusableFile, find_files, format_of, hash_file
 from orchestration.ingest.ledger import (
     LedgerEntry,
     note_rewritten,
@@ -83,11 +84,20 @@ def rewrite_landing(
         and any(namings(section.stream) for section in candidate.adapter.sections)
         and (names is None or _may_hold(candidate, names))
     ]
-    work = partial(
+    by_file: dict[Path, list[Candidate]] = {}
+    for candidate in candidates:
+        by_file.setdefault(candidate.path.resolve(), []).append(candidate)
+    rewrite = partial(
         _one, settings=settings, keys=keys, pool=pool, scratch=scratch, is_applied=is_applied
     )
+
+    # Links may lead to one file, which is rewritten by one after the other.
+    def work(candidates: Sequence[Candidate]) -> list[LandingFile | None]:
+        return [rewrite(candidate) for candidate in candidates]
+
     with ThreadPoolExecutor(max_workers=settings.threads) as threads:
-        return tuple(found for found in threads.map(work, candidates) if found is not None)
+        done = threads.map(work, by_file.values())
+        return tuple(found for group in done for found in group if found is not None)
 
 
 def _may_hold(candidate: Candidate, names: Words) -> bool:
@@ -120,42 +130,85 @@ def _one(
     is_applied: bool,
 ) -> LandingFile | None:
     folder = scratch / uuid.uuid4().hex
-    try:
-        with pool.worker() as worker:
-            open_tombstones(worker.connection, settings.lake, planned=keys)
+    with pool.worker() as worker:
+        open_tombstones(worker.connection, settings.lake, planned=keys)
+        try:
             before = _read(candidate, candidate.path, folder=folder / "before", worker=worker)
-            if not before.going:
-                return None
-            found = LandingFile(path=candidate.shown_path, rows=len(before.going))
-            if before.shared:
-                return replace(
-                    found,
-                    problem=f"{before.shared} of its records hold others' rows too: take them out by hand",
-                )
-            if not is_applied:
-                return found
-            if before.rows == len(before.going):
-                candidate.path.unlink()
-                sync_folder(candidate.path.parent)
-                return found
-            rest = candidate.path.with_name(f".{candidate.path.name}.unfinished")
-            _write_rest(before, rest, like=candidate.path, connection=worker.connection)
-            checked = folder / candidate.path.name
-            checked.parent.mkdir(parents=True, exist_ok=True)
-            checked.unlink(missing_ok=True)
-            os.link(rest, checked)
-            after = _read(candidate, checked, folder=folder / "after", worker=worker)
-            if after.going or (after.rows, after.staying) != (
-                before.rows - len(before.going),
-                before.staying,
-            ):
-                rest.unlink()
-                return replace(found, problem="cannot be divided into rows: take them out by hand")
-        _take_place(candidate, rest, settings=settings)
-        return found
-    except (UnusableFile, duckdb.Error, OSError):
-        # What no load can read is no row of anybody; the search of the folder looks at its text.
-        return None
+        except (UnusableFile, duckdb.Error, OSError):
+            # What no load can read is no row of anybody; the search of the folder looks at its text.
+            return None
+        if not before.going:
+            return None
+        found = LandingFile(path=candidate.shown_path, rows=len(before.going))
+        if before.shared:
+            return replace(
+                found,
+                problem=f"{before.shared} of its records hold others' rows too: take them out by hand",
+            )
+        if not is_applied:
+            return found
+        # A link leads on to the file without the rows.
+        path = candidate.path.resolve()
+        rest = path.with_name(f".{path.name}.unfinished")
+        try:
+            is_divided = _rewrite(
+                candidate, before, path, rest=rest, folder=folder, settings=settings, worker=worker
+            )
+        except (UnusableFile, duckdb.Error, OSError) as error:
+            said = (getattr(error, "strerror", None) or str(error)).partition("\n")[0]
+            return replace(
+                found,
+                problem=f"{len(before.going)} rows cannot be taken out ({said}): take them out by hand",
+            )
+        finally:
+            with suppress(OSError):
+                rest.unlink(missing_ok=True)
+    if not is_divided:
+        return replace(found, problem="cannot be divided into rows: take them out by hand")
+    return found
+
+
+def _rewrite(
+    candidate: Candidate,
+    before: _Read,
+    path: Path,
+    *,
+    rest: Path,
+    folder: Path,
+    settings: Settings,
+    worker: Worker,
+) -> bool:
+    """Put the file without its rows in its place, by way of ``rest``; False if more than they would go."""
+    if before.rows == len(before.going):
+        _remove(candidate, path)
+        return True
+    _write_rest(before, rest, like=candidate.path, connection=worker.connection)
+    checked = folder / candidate.path.name
+    checked.parent.mkdir(parents=True, exist_ok=True)
+    checked.unlink(missing_ok=True)
+    _lend(rest, checked)
+    after = _read(candidate, checked, folder=folder / "after", worker=worker)
+    left = (before.rows - len(before.going), before.staying)
+    if after.going or (after.rows, after.staying) != left:
+        return False
+    _take_place(candidate, path, rest, settings=settings)
+    return True
+
+
+def _remove(candidate: Candidate, path: Path) -> None:
+    path.unlink()
+    sync_folder(path.parent)
+    if candidate.path.is_symlink():
+        candidate.path.unlink()
+        sync_folder(candidate.path.parent)
+
+
+def _lend(rest: Path, checked: Path) -> None:
+    """The file under another name, which may be of another file system."""
+    try:
+        os.link(rest, checked)
+    except OSError:
+        checked.symlink_to(rest)
 
 
 def _read(candidate: Candidate, path: Path, *, folder: Path, worker: Worker) -> _Read:
@@ -284,7 +337,7 @@ def _noting(lines: Iterator[str], taken: list[str]) -> Iterator[str]:
         yield line
 
 
-def _take_place(candidate: Candidate, rest: Path, *, settings: Settings) -> None:
+def _take_place(candidate: Candidate, path: Path, rest: Path, *, settings: Settings) -> None:
     adapter: Adapter | None = candidate.adapter
     assert adapter is not None
     before = identity_of(candidate, adapter, content_sha256=hash_file(candidate.path))
@@ -293,8 +346,8 @@ def _take_place(candidate: Candidate, rest: Path, *, settings: Settings) -> None
     note_rewritten(settings.lake, source_name=candidate.source_name, load_id=after)
     for entry in _entries_of(settings, candidate, load_id=before):
         replace_entry(settings.lake, replace(entry, content_sha256=content))
-    rest.replace(candidate.path)
-    sync_folder(candidate.path.parent)
+    rest.replace(path)
+    sync_folder(path.parent)
 
 
 def _entries_of(settings: Settings, candidate: Candidate, *, load_id: str) -> Sequence[LedgerEntry]:
