@@ -43,7 +43,6 @@ from orchestration.retention.removal import (
     landing_problems,
     objects_with,
 )
-from orchestration.retention.search import Words
 from orchestration.settings import Settings
 
 # A shorter name of a tenant is a word like any other; its id is searched for in any case.
@@ -101,13 +100,13 @@ def plan_erasure(
         keys = staging / "erased.parquet"
         connection.execute(f"copy erased to {sql.text(str(keys))} (format parquet)")
         names = _names(connection, lake=lake, subject=subject, ids=ids)
-        words = Words(names=tuple(sorted({*names, *written_ways(names)})))
         removal = Removal(
             removal_id=uuid.uuid4().hex,
             kind=ERASURE,
             as_of=as_of.astimezone(UTC),
             landing=landing,
-            words=words.names,
+            words=tuple(sorted({*names, *written_ways(names)})),
+            kinds=(subject.kind,),
             scopes=tuple(ids) if subject.kind == TENANT else (),
             rows=rows_found(connection),
             problems=tuple(
@@ -133,6 +132,7 @@ def plan_erasure(
 def _with_files(settings: Settings, plan: ErasurePlan, *, keys: Path, scratch: Path) -> ErasurePlan:
     """The plan with what would go beside the lake; to apply it, that is found when it goes."""
     removal = plan.removal
+    assert removal.searched is not None
     with worker_pool(settings=settings, scratch=scratch, as_of=removal.as_of) as pool:
         files = rewrite_landing(
             settings,
@@ -146,7 +146,7 @@ def _with_files(settings: Settings, plan: ErasurePlan, *, keys: Path, scratch: P
     return replace(
         plan,
         landing=tuple((one.path, one.rows) for one in files if one.problem is None),
-        derived=tuple(derived_files_with(settings, Words(names=removal.words))),
+        derived=tuple(derived_files_with(settings, removal.searched)),
         problems=(*removal.problems, *landing_problems(files)),
     )
 

@@ -121,6 +121,7 @@ def _with(pending: Removal, more: Removal) -> Removal:
         pending,
         kind=ERASURE,
         words=tuple(sorted({*pending.words, *more.words})),
+        kinds=tuple(sorted({*pending.kinds, *more.kinds})),
         scopes=tuple(sorted({*pending.scopes, *more.scopes})),
         rows=dict(Counter(pending.rows) + Counter(more.rows)),
         is_mended=False,

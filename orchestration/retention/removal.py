@@ -29,15 +29,22 @@ from orchestration.ingest.lake import move_into_place, staging_folder
 from orchestration.ingest.ledger import read_all_entries, sync_folder
 from orchestration.ingest.listing import nobody_loading
 from orchestration.ingest.shared_lake import lake_maintained
-from orchestration.ingest.tombstones import erased_file, frozen_file, kept_file, ranges_file
+from orchestration.ingest.tombstones import (
+    TENANT,
+    USER,
+    erased_file,
+    frozen_file,
+    kept_file,
+    ranges_file,
+)
 from orchestration.ingest.worker import worker_pool
 from orchestration.retention.doomed import lake_connection
 from orchestration.retention.landing import LandingFile, rewrite_landing
 from orchestration.retention.records import (
-    blank_words,
     forget_old_reports,
     forget_reports_without_files,
     forget_scopes,
+    forget_words,
     sqlite_databases,
 )
 from orchestration.retention.rewriting import mend_entries, remove_empty, rewrite_files
@@ -62,6 +69,8 @@ class Removal:
     as_of: datetime
     landing: str
     words: tuple[str, ...] = ()
+    # Of whom the words are: tenants, users.
+    kinds: tuple[str, ...] = (TENANT, USER)
     scopes: tuple[tuple[str, str], ...] = ()
     kept_from: tuple[tuple[str, str, date], ...] = ()
     rows: Mapping[str, int] = field(default_factory=dict)
@@ -78,12 +87,14 @@ class Removal:
 
         A tenant's rows name it; a user's are found by links too.
         """
-        return Words(names=self.words) if self.scopes else None
+        if not self.scopes or USER in self.kinds:
+            return None
+        return Words(names=self.words, is_anywhere=True)
 
     @property
     def searched(self) -> Words | None:
         """The names that are searched for; a removal by age has none."""
-        return Words(names=self.words) if self.words else None
+        return Words(names=self.words, kinds=self.kinds) if self.words else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +133,7 @@ def read_pending(settings: Settings) -> Removal | None:
     content = json.loads(_intent(settings).read_text(encoding="utf-8"))
     content["as_of"] = datetime.fromisoformat(content["as_of"])
     content["words"] = tuple(content["words"])
+    content["kinds"] = tuple(content.get("kinds", (TENANT, USER)))
     content["problems"] = tuple(content["problems"])
     content["scopes"] = tuple((source, one) for source, one in content["scopes"])
     content["kept_from"] = tuple(
@@ -163,8 +175,7 @@ def mend(settings: Settings) -> Removal | None:
     ):
         _keep_out(settings, staging=staging, connection=connection)
         rewrite_files(lake, doomed=doomed, staging=staging, connection=connection)
-        pattern = removal.searched.pattern if removal.searched else None
-        mend_entries(lake, doomed=doomed, connection=connection, words=pattern)
+        mend_entries(lake, doomed=doomed, connection=connection, words=removal.searched)
         remove_empty(lake, doomed=doomed, connection=connection)
         if removal.kind == ERASURE:
             removal = _mend_landing(settings, removal, staging=staging)
@@ -248,8 +259,7 @@ def _forget_derived(settings: Settings, removal: Removal) -> None:
     forget_scopes(settings, removal.scopes)
     forget_old_reports(settings, removal.kept_from)
     if removal.searched is not None:
-        for database in sqlite_databases(settings):
-            blank_words(database, removal.searched)
+        forget_words(settings, removal.searched)
         for path in derived_files_with(settings, removal.searched):
             path.unlink(missing_ok=True)
         forget_reports_without_files(settings)

@@ -10,7 +10,6 @@ mended by what their files hold now, so it does not matter where a removal was i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -35,6 +34,7 @@ from orchestration.ingest.listing import (
     records_in_force,
 )
 from orchestration.ingest.pieces import LAKE_FORMAT
+from orchestration.retention.search import Words
 
 ERASED = "[erased]"
 
@@ -100,7 +100,7 @@ def mend_entries(
     *,
     doomed: Path,
     connection: duckdb.DuckDBPyConnection,
-    words: re.Pattern[str] | None,
+    words: Words | None,
 ) -> int:
     """Let the entries of the loads in ``doomed`` say what their files hold now; how many changed.
 
@@ -137,7 +137,7 @@ def mend_entries(
         elif mended.quarantine_file is not None and not (lake / mended.quarantine_file).exists():
             mended = replace(mended, quarantine_file=None)
         if words is not None:
-            mended = replace(mended, path=words.sub(ERASED, mended.path))
+            mended = replace(mended, path=words.blanked(mended.path, mark=ERASED))
         if mended != entry:
             replace_entry(lake, mended)
             changed += 1

@@ -3,26 +3,33 @@
 Belongs here: reading each kind of file as far as a search needs it. Does not belong here: what is done
 about what is found (removal.py).
 
-A name is found where it stands as a word: no letter, digit, ``_`` or ``-`` beside it.
+A name is found where it stands as a word: no letter, digit, ``_`` or ``-`` beside it. A number, a few letters
+or a word that every report has may stand for anything, and is found where something says that it names
+somebody: a column, a member, or the text before it.
 """
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import mmap
 import re
 import sqlite3
 import zipfile
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from email import message_from_bytes
 from email.policy import default
+from functools import cached_property
 from pathlib import Path
+from typing import IO
 
 import duckdb
 import zstandard
 
 from orchestration.ingest import sql
+from orchestration.ingest.tombstones import TENANT, USER
 from orchestration.retention.pdf_text import texts_of_pdf
 
 _BESIDE = r"[\w\-]"
@@ -31,31 +38,99 @@ _BLOCK = 1 << 22
 _RARE_LENGTH = 6
 # DuckDB keeps the beginnings of texts, of this length, beside the rows.
 _BEGINNING = 8
+# Fewer letters, or fewer digits without any letter, stand for something else more often than for somebody.
+_FEWEST_LETTERS, _FEWEST_DIGITS = 4, 9
+# What every state folder says of itself.
+_OWN_WORDS = frozenset(
+    (
+        *("agentmart", "native", "platform", "tenant", "publisher", "user", "default", "test"),
+        *("report", "reports", "alert", "info", "production", "daily", "weekly", "monthly"),
+        *("email", "slack", "teams", "pagerduty", "webhook"),
+    )
+)
+_BETWEEN_CELLS = "\x1f"
+# Between the word that says whom a name is of, which may be the kind of a scope in the cell before, and the
+# name; keys have the source before it.
+_BETWEEN = (
+    r"""(?:[ "'\\,]{1,6}scope_id)?[ \t\x1f"'\\:=|/#(\[-]{1,6}(?:[A-Za-z_][A-Za-z0-9_.-]*:)?"""
+)
+_LONGEST_CONTEXT = 96
 
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
-    """Names to search for."""
+    """Names to search for, of tenants, users or both; ``is_anywhere``: all of them as any word."""
 
     names: tuple[str, ...]
+    kinds: tuple[str, ...] = (TENANT, USER)
+    is_anywhere: bool = False
 
     @property
-    def pattern(self) -> re.Pattern[str]:
-        return re.compile(f"(?<!{_BESIDE})(?:{self._alternatives})(?!{_BESIDE})")
+    def anywhere(self) -> Words:
+        return replace(self, is_anywhere=True)
+
+    @cached_property
+    def certain(self) -> tuple[str, ...]:
+        """The names that stand for nothing else, wherever they are."""
+        return tuple(one for one in self.names if self.is_anywhere or not _is_doubtful(one))
+
+    @cached_property
+    def doubtful(self) -> tuple[str, ...]:
+        return tuple(one for one in self.names if one not in self.certain)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        """What stands before a doubtful name is the group ``before``."""
+        parts = []
+        if self.certain:
+            parts.append(f"(?<!{_BESIDE})(?:{_any_of(self.certain)})(?!{_BESIDE})")
+        if self.doubtful:
+            names, not_longer = _any_of(self.doubtful), rf"(?!{_BESIDE}|[.,]\d)"
+            parts.append(f"(?P<before>(?<![^\\W_]){self._context})(?:{names}){not_longer}")
+            if TENANT in self.kinds:
+                # The title of a daily summary.
+                parts.append(rf"(?<!{_BESIDE})(?:{names})(?= on \d{{4}}-\d\d-\d\d)")
+        return re.compile("|".join(parts))
 
     @property
-    def _alternatives(self) -> str:
-        longest_first = sorted(self.names, key=lambda name: (-len(name), name))
-        return "|".join(re.escape(name) for name in longest_first)
+    def _context(self) -> str:
+        return f"(?i:{'|'.join(self.kinds)})(?:[_ ]?(?i:id|key|name))?{_BETWEEN}"
 
     @property
     def sql_pattern(self) -> str:
         """The same for the engine, whose expressions cannot look around."""
-        names = "|".join(re.escape(name) for name in sorted(self.names))
-        return f"(^|[^\\pL\\pN_-])({names})([^\\pL\\pN_-]|$)"
+        parts = []
+        if self.certain:
+            parts.append(f"(^|[^\\pL\\pN_-])({_any_of(self.certain)})([^\\pL\\pN_-]|$)")
+        if self.doubtful:
+            names = _any_of(self.doubtful)
+            parts.append(f"(^|[^\\pL\\pN]){self._context}({names})([^\\pL\\pN_.,-]|$)")
+        return "|".join(parts)
+
+    @cached_property
+    def _of_column(self) -> re.Pattern[str]:
+        return re.compile(f"(?i:(?:.*_)?(?:{'|'.join(self.kinds)})_?(?:id|key|name)?)")
+
+    def are_in_column(self, name: str) -> bool:
+        """Whether a doubtful name as the whole value of a column or member stands for somebody."""
+        return self._of_column.fullmatch(name) is not None
+
+    @cached_property
+    def value_pattern(self) -> str:
+        """A whole value that is a doubtful name; keys have the source before it."""
+        return f"(?:[A-Za-z_][A-Za-z0-9_.-]*:)?(?:{_any_of(self.doubtful)})"
+
+    def are_value(self, text: str) -> bool:
+        return bool(self.doubtful) and re.fullmatch(self.value_pattern, text) is not None
 
     def are_in(self, text: str) -> bool:
-        return self.pattern.search(text) is not None
+        return self._pattern.search(text) is not None
+
+    def blanked(self, text: str, *, mark: str) -> str:
+        """The text with a mark in the place of every name."""
+        return self._pattern.sub(
+            lambda found: f"{found.groupdict().get('before') or ''}{mark}", text
+        )
 
     def are_in_bytes(self, content: bytes) -> bool:
         """Of a file that may be anything."""
@@ -64,6 +139,21 @@ class Words:
         if not any(name.encode() in content for name in names):
             return False
         return self.are_in(content.decode("utf-8", errors="replace"))
+
+
+def _is_doubtful(name: str) -> bool:
+    digits = sum(one.isdigit() for one in name)
+    has_letter = any(one.isalpha() for one in name)
+    return (
+        len(name) < _FEWEST_LETTERS
+        or (not has_letter and digits < _FEWEST_DIGITS)
+        or name.lower() in _OWN_WORDS
+    )
+
+
+def _any_of(names: Iterable[str]) -> str:
+    longest_first = sorted(names, key=lambda name: (-len(name), name))
+    return "|".join(re.escape(name) for name in longest_first)
 
 
 def files_with(folder: Path, words: Words, *, besides: Collection[Path] = ()) -> list[Path]:
@@ -129,6 +219,8 @@ def _is_named(path: Path, *, folder: Path, words: Words) -> bool:
 def _has(path: Path, words: Words) -> bool:
     if path.stat().st_size == 0:
         return False
+    if words.doubtful and ".csv" in path.suffixes and _search_csv(path, words):
+        return True
     with path.open("rb") as file:
         head = file.read(100)
     for is_kind, search in _KINDS:
@@ -139,15 +231,16 @@ def _has(path: Path, words: Words) -> bool:
 
 def _in_slug(name: str, words: Words) -> bool:
     """Names of reports and e-mails hold the scope between other words."""
-    return any(
-        re.search(rf"(?:^|-)(?:tenant|publisher)-{re.escape(one)}(?:-|\.|$)", name)
-        for one in words.names
-    )
+    if TENANT not in words.kinds:
+        return False
+    scopes = [f"(?:tenant|publisher)-{re.escape(one)}" for one in words.certain]
+    scopes += [f"tenant-{re.escape(one)}" for one in words.doubtful]
+    return re.search(rf"(?:^|-)(?:{'|'.join(scopes)})(?:-|\.|$)", name) is not None
 
 
 def _search_bytes(path: Path, words: Words) -> bool:
     """A file as it is, piece by piece; pieces overlap by more than a name."""
-    overlap = max(len(name.encode()) for name in words.names) + 8
+    overlap = max(len(name.encode()) for name in words.names) + _LONGEST_CONTEXT
     before = b""
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
@@ -157,8 +250,44 @@ def _search_bytes(path: Path, words: Words) -> bool:
     return False
 
 
+def _search_csv(path: Path, words: Words) -> bool:
+    """The columns of a CSV file, packed or not; of one that is neither, its bytes are looked at."""
+    try:
+        with _opened_text(path) as file:
+            return _table_names(file, words)
+    except (OSError, EOFError, zstandard.ZstdError):
+        return False
+
+
+def _opened_text(path: Path) -> IO[str]:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8", errors="replace", newline="")
+    if path.suffix == ".zst":
+        text: IO[str] = zstandard.open(path, "rt", encoding="utf-8", errors="replace", newline="")
+        return text
+    return path.open(encoding="utf-8", errors="replace", newline="")
+
+
+def _table_names(lines: Iterable[str], words: Words) -> bool:
+    """Whether a column of CSV text that names somebody has a doubtful name as a value."""
+    lines = iter(lines)
+    head = next(lines, "")
+    delimiter = max(",;\t|", key=head.count)
+    header = next(csv.reader([head], delimiter=delimiter), [])
+    places = [at for at, one in enumerate(header) if words.are_in_column(one)]
+    try:
+        return any(
+            words.are_in(_BETWEEN_CELLS.join(row))
+            or any(words.are_value(row[at]) for at in places if at < len(row))
+            for row in csv.reader(lines, delimiter=delimiter)
+        )
+    except csv.Error:
+        # Of what cannot be read nobody can say that it is not there.
+        return True
+
+
 def _search_packed(path: Path, words: Words) -> bool:
-    overlap = max(len(name.encode()) for name in words.names) + 8
+    overlap = max(len(name.encode()) for name in words.names) + _LONGEST_CONTEXT
     before = b""
     try:
         with (
@@ -179,11 +308,20 @@ def _search_archive(path: Path, words: Words) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(
-                words.are_in(name) or words.are_in_bytes(archive.read(name))
+                words.are_in(name) or _part_has(name, archive.read(name), words)
                 for name in archive.namelist()
             )
     except zipfile.BadZipFile:
         return _search_bytes(path, words)
+
+
+def _part_has(name: str, content: bytes, words: Words) -> bool:
+    """Of a file within another."""
+    if words.doubtful and name.endswith(".csv"):
+        text = io.StringIO(content.decode("utf-8", errors="replace"), newline="")
+        if _table_names(text, words):
+            return True
+    return words.are_in_bytes(content)
 
 
 def _search_pdf(path: Path, words: Words) -> bool:
@@ -193,7 +331,7 @@ def _search_pdf(path: Path, words: Words) -> bool:
 def _pdf_has(content: bytes, words: Words) -> bool:
     # Texts of a page stand side by side without a space between them.
     return any(
-        words.are_in(text) or any(len(one) >= _RARE_LENGTH and one in text for one in words.names)
+        words.are_in(text) or any(len(one) >= _RARE_LENGTH and one in text for one in words.certain)
         for text in texts_of_pdf(content)
     )
 
@@ -211,7 +349,7 @@ def _search_mail(path: Path, words: Words) -> bool:
         if isinstance(content, bytes):
             if content.startswith(b"%PDF") and _pdf_has(content, words):
                 return True
-            if words.are_in_bytes(content):
+            if _part_has(part.get_filename() or "", content, words):
                 return True
     return False
 
@@ -242,7 +380,7 @@ def _stands_in_deleted_rows(
     Texts lie there with nothing between them, so a name that is a part of a longer word of a row, or of a
     description, is told from one that stands for itself by that word alone.
     """
-    names = [name for name in words.names if len(name.encode()) > _BEGINNING]
+    names = [name for name in words.certain if len(name.encode()) > _BEGINNING]
     with (
         path.open("rb") as file,
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
@@ -261,7 +399,7 @@ def _words_around(
     texts = [
         f"select {columns} from {relation}"
         for relation in relations
-        if (columns := _as_text(connection, relation)) is not None
+        if (columns := _as_text(_columns_of(connection, relation))) is not None
     ]
     texts += [
         f"select comment from duckdb_{kind}() where database_name = 'searched'"
@@ -305,26 +443,40 @@ def _condition(
     besides: Collection[str] = (),
 ) -> str | None:
     """SQL: whether a row holds a name; None where no column can."""
-    text = _as_text(connection, rows, besides=besides)
-    if text is None:
-        return None
-    holds = " or ".join(f"contains({text}, {sql.text(name)})" for name in words.names)
-    return f"({holds}) and regexp_matches({text}, {sql.text(words.sql_pattern)})"
-
-
-def _as_text(
-    connection: duckdb.DuckDBPyConnection, rows: str, *, besides: Collection[str] = ()
-) -> str | None:
-    """SQL: the texts of a row as one; None where no column can hold a name."""
-    columns = [
-        f"{sql.name(str(name))}{'' if kind == 'VARCHAR' else '::varchar'}"
-        for name, kind, *_ in connection.execute(f"describe select * from {rows}").fetchall()
-        if ("VARCHAR" in str(kind) or str(kind) in ("JSON", "BLOB")) and name not in besides
+    columns = _columns_of(connection, rows, besides=besides)
+    conditions = [
+        f"coalesce(regexp_full_match({sql.name(one)}::varchar, {sql.text(words.value_pattern)}), false)"
+        for one in columns
+        if words.doubtful and words.are_in_column(one)
     ]
-    if not columns:
+    text = _as_text(columns, has_numbers=words.is_anywhere)
+    if text is not None:
+        holds = " or ".join(f"contains({text}, {sql.text(name)})" for name in words.names)
+        conditions.append(f"(({holds}) and regexp_matches({text}, {sql.text(words.sql_pattern)}))")
+    return " or ".join(conditions) or None
+
+
+def _as_text(columns: Mapping[str, str], *, has_numbers: bool = False) -> str | None:
+    """SQL: the texts of a row as one, and its whole numbers if asked; None where no column holds either."""
+    texts = [
+        f"{sql.name(name)}{'' if kind == 'VARCHAR' else '::varchar'}"
+        for name, kind in columns.items()
+        if "VARCHAR" in kind or kind in ("JSON", "BLOB") or (has_numbers and "INT" in kind)
+    ]
+    if not texts:
         return None
     # To make ready for a pattern takes longer than to look for it in a small table.
-    return f"concat_ws(chr(31), {', '.join(columns)})"
+    return f"concat_ws({sql.text(_BETWEEN_CELLS)}, {', '.join(texts)})"
+
+
+def _columns_of(
+    connection: duckdb.DuckDBPyConnection, rows: str, *, besides: Collection[str] = ()
+) -> dict[str, str]:
+    return {
+        str(name): str(kind)
+        for name, kind, *_ in connection.execute(f"describe select * from {rows}").fetchall()
+        if name not in besides
+    }
 
 
 def database_has(path: Path, words: Words) -> bool:
@@ -344,12 +496,12 @@ def sqlite_rows(path: Path, words: Words) -> list[tuple[str, str]]:
     """The tables and columns in which a name stands."""
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
-        connection.create_function("has_word", 1, _searched(words), deterministic=True)
+        connection.create_function("has_word", 2, _searched(words), deterministic=True)
         return [
             (table, column)
             for table, column in sqlite_columns(connection)
             if connection.execute(
-                f'select 1 from "{table}" where has_word("{column}") limit 1'
+                f'select 1 from "{table}" where has_word(\'{column}\', "{column}") limit 1'
             ).fetchone()
         ]
     finally:
@@ -365,11 +517,13 @@ def sqlite_columns(connection: sqlite3.Connection) -> Sequence[tuple[str, str]]:
     ).fetchall()
 
 
-def _searched(words: Words) -> Callable[[object], bool]:
-    def has_word(value: object) -> bool:
+def _searched(words: Words) -> Callable[[str, object], bool]:
+    def has_word(column: str, value: object) -> bool:
         if isinstance(value, bytes):
             return words.are_in_bytes(value)
-        return isinstance(value, str) and words.are_in(value)
+        return isinstance(value, str) and (
+            words.are_in(value) or (words.are_in_column(column) and words.are_value(value))
+        )
 
     return has_word
 

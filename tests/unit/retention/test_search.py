@@ -165,3 +165,79 @@ def test_a_name_that_is_blanked_in_a_database_is_in_none_of_its_pages(tmp_path: 
         ("publisher 7 and [erased] failed",)
     ]
     connection.close()
+
+
+NUMBERED = Words(names=("42",), kinds=("tenant",))
+USERS = Words(names=("42",), kinds=("user",))
+
+
+@pytest.mark.parametrize(
+    ("text", "tenant_is_there", "user_is_there"),
+    [
+        ('{"tenant_id": "42", "rows": 1}', True, False),
+        ('{"scope": "tenant:42"}', True, False),
+        ('{"scope_kind": "tenant", "scope_id": "42"}', True, False),
+        ("slow/tenant:42@native fires", True, False),
+        ("of tenant 'native:42'", True, False),
+        ("landing/tenant=42/rows.ndjson", True, False),
+        ("42 on 2026-03-01", True, False),
+        ('{"user_id":42}', False, True),
+        ("user 42 is unknown", False, True),
+        ("42 rows at 2026-03-01T06:42:00", False, False),
+        ("9 tenants, 42 users", False, False),
+        ('{"tenants": 42, "active_users": 42, "publisher": "publisher:42"}', False, False),
+        ("cost per user 42.50 USD of tenant 4", False, False),
+    ],
+)
+def test_a_number_is_found_where_the_text_says_whom_it_names(
+    tmp_path: Path, text: str, tenant_is_there: bool, user_is_there: bool
+) -> None:
+    path = tmp_path / "a.log"
+    _text(path, text)
+    assert files_with(tmp_path, NUMBERED) == ([path] if tenant_is_there else [])
+    assert files_with(tmp_path, USERS) == ([path] if user_is_there else [])
+    assert files_with(tmp_path, NUMBERED.anywhere) == ([path] if "42" in text else [])
+
+
+def _write_table(path: Path, rows: str) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"create view table_rows as {rows}")
+        if path.suffix == ".duckdb":
+            connection.execute(f"attach '{path}' as target")
+            connection.execute("create table target.things as from table_rows")
+        else:
+            connection.execute(f"copy table_rows to '{path}'")
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.duckdb", "t.csv", "t.csv.gz", "t.csv.zst"])
+@pytest.mark.parametrize(
+    ("rows", "is_there"),
+    [
+        ("select '42' as tenant_id, 1 as rows", True),
+        ("select 'x' as name, 'native:42' as tenant_key", True),
+        ("select 'tenant' as scope_kind, '42' as scope_id", True),
+        ("select 'publisher' as scope_kind, '42' as scope_id", False),
+        ("select '42' as rows, 'acme' as tenant_id", False),
+        ("select '42' as user_id, '142' as tenant_id", False),
+    ],
+)
+def test_a_number_is_found_in_the_columns_that_name_somebody(
+    tmp_path: Path, name: str, rows: str, is_there: bool
+) -> None:
+    _write_table(tmp_path / name, rows)
+    assert files_with(tmp_path, NUMBERED) == ([tmp_path / name] if is_there else [])
+
+
+def test_of_numbered_tenants_only_the_files_of_one_are_found(tmp_path: Path) -> None:
+    for scope in ("tenant-42", "tenant-7", "publisher-42", "platform"):
+        (tmp_path / f"daily-2026-03-01-{scope}-0badcafe.eml").write_text("42 answers of 42")
+    assert [path.name for path in files_with(tmp_path, NUMBERED)] == [
+        "daily-2026-03-01-tenant-42-0badcafe.eml"
+    ]
+    assert files_with(tmp_path, USERS) == []
+
+
+def test_a_table_attached_to_a_mail_is_searched_by_its_columns(tmp_path: Path) -> None:
+    for number, text in enumerate(["tenant_id,rows\r\n42,7\r\n", "tenant_id,rows\r\n7,42\r\n"]):
+        _mail(tmp_path / f"{number}.eml", text)
+    assert files_with(tmp_path, NUMBERED) == [tmp_path / "0.eml"]
