@@ -37,6 +37,9 @@ TARGETS = (DEFAULT_TARGET, "ducklake", "spark")
 
 _MAIL_SECURITY = ("starttls", "tls", "none")
 
+# An address, or a name and an address in angle brackets.
+_SENDER = re.compile(r"(?:[^<>]*<)?[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+>?")
+
 PAGERDUTY_URL = "https://events.pagerduty.com/v2/enqueue"
 # AGENTMART_CHANNEL_SMS makes the channel sms; the rest is an Apprise URL.
 CHANNEL_PREFIX = "AGENTMART_CHANNEL_"
@@ -182,7 +185,7 @@ class Settings:
                 f"AGENTMART_TIME_ZONE is {zone!r}, which is not an IANA zone; use a name such as "
                 "Europe/Berlin"
             ) from error
-        sender = environ.get("AGENTMART_MAIL_FROM") or "agentmart@localhost"
+        sender = _sender(environ)
         environment = environ.get("AGENTMART_ENVIRONMENT") or DEVELOPMENT
         if environment not in _ENVIRONMENTS:
             raise UserError(
@@ -391,10 +394,25 @@ def _refuse_password(name: str, place: str) -> None:
         )
 
 
+def _sender(environ: Mapping[str, str]) -> str:
+    sender = environ.get("AGENTMART_MAIL_FROM") or "agentmart@localhost"
+    if not (_SENDER.fullmatch(sender) and sender.isprintable()):
+        raise UserError(
+            f"AGENTMART_MAIL_FROM is {sender!r}, which is not an address; use one such as"
+            " Reports <reports@example.com>"
+        )
+    return sender
+
+
 def _smtp(environ: Mapping[str, str], *, sender: str) -> SmtpSettings | None:
     host = environ.get("AGENTMART_SMTP_HOST")
     if not host:
         return None
+    if not _is_host(host):
+        raise UserError(
+            f"AGENTMART_SMTP_HOST is {host!r}, which is not the name of a host; use one such as"
+            " mail.example.com"
+        )
     security = environ.get("AGENTMART_SMTP_SECURITY") or "starttls"
     if security not in _MAIL_SECURITY:
         raise UserError(
@@ -516,7 +534,7 @@ def _url(environ: Mapping[str, str], name: str) -> str | None:
         parts = urlsplit(text)
         is_usable = (
             parts.scheme in ("http", "https")
-            and bool(parts.hostname)
+            and _is_host(parts.hostname or "")
             and parts.username is None
             and parts.port != 0
             and text.isascii()
@@ -530,6 +548,15 @@ def _url(environ: Mapping[str, str], name: str) -> str | None:
             f"{name} is not a URL that can be posted to; use https://host/path without a user name"
         )
     return text
+
+
+def _is_host(name: str) -> bool:
+    """Whether it can be looked up: no part between dots is empty or longer than DNS allows."""
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return bool(name) and name.isprintable() and " " not in name
 
 
 def _whole_number(environ: Mapping[str, str], name: str, *, default: int) -> int:

@@ -6,14 +6,13 @@ Belongs here: the options, and where the bytes go. Does not belong here: what a 
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from orchestration.errors import RunFailure, UserError
+from orchestration.cli.output_file import check_folder, write_whole
+from orchestration.errors import UserError
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
@@ -197,8 +196,8 @@ def _copy_scope(settings: Settings, *, scope: str, source: str | None, out: Path
     copied = CopiedScope(kind=found.kind.value, id=found.id, source_name=found.source_name)
     slug = scope_slug(found.kind, found.id, source_name=found.source_name)
     target = out / f"agentmart-{slug}.duckdb" if out.is_dir() else out
-    _check_folder(target)
-    _write_whole(target, lambda path: copy_scope(settings, copied, target=path))
+    check_folder(target)
+    write_whole(target, lambda path: copy_scope(settings, copied, target=path))
     click.echo(f"wrote {target}", err=True)
 
 
@@ -223,9 +222,9 @@ def _write(answer: Answer, *, dataset: str, file_format: str, out: Path) -> list
     from orchestration.reporting.documents import to_json
 
     main = out / f"{dataset}.{file_format}" if out.is_dir() else out
-    _check_folder(main)
+    check_folder(main)
     if file_format == "json":
-        _write_whole(main, lambda path: path.write_bytes(to_json(answer.document).encode()))
+        write_whole(main, lambda path: path.write_bytes(to_json(answer.document).encode()))
         return [main]
     paths = []
     for position, table in enumerate(answer.tables):
@@ -235,29 +234,10 @@ def _write(answer: Answer, *, dataset: str, file_format: str, out: Path) -> list
     return paths
 
 
-def _check_folder(path: Path) -> None:
-    if not path.parent.is_dir():
-        raise UserError(
-            f"the folder {path.parent} does not exist; create it or choose another --out"
-        )
-
-
 def _write_table(table: Table, path: Path, *, file_format: str) -> None:
     from orchestration.reporting.tables import to_csv, write_parquet
 
     if file_format == "csv":
-        _write_whole(path, lambda partial: partial.write_bytes(to_csv(table).encode()))
+        write_whole(path, lambda partial: partial.write_bytes(to_csv(table).encode()))
     else:
-        _write_whole(path, lambda partial: write_parquet(table, partial))
-
-
-def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a file beside ``path`` and move it into place."""
-    try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".agentmart-") as folder:
-            partial = Path(folder) / path.name
-            write(partial)
-            partial.replace(path)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise RunFailure(f"{path} cannot be written ({reason}); choose another --out") from error
+        write_whole(path, lambda partial: write_parquet(table, partial))

@@ -8,18 +8,23 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from orchestration.errors import UserError
+from orchestration.cli.output_file import check_folder, write_whole
+from orchestration.errors import AgentmartError, RunFailure, UserError
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
     import duckdb
 
 _FORMATS = ("table", "csv", "json", "parquet")
+# What the rows of a query are called in the statement that writes them.
+_ROWS = "agentmart_answer"
 
 
 @click.command()
@@ -36,16 +41,19 @@ def sql(settings: Settings, query: str | None, form: str, out: Path | None) -> N
     """
     from orchestration.warehouse.publishing import open_published
 
+    if form == "parquet" and out is None:
+        raise UserError("--format parquet writes a binary file: name it with --out")
+    if out is not None:
+        check_folder(out)
     with open_published(settings) as connection:
-        if query is not None:
-            _run(connection, query, form, out)
-        elif sys.stdin.isatty():
-            _prompt(connection)
-        else:
-            _run(connection, sys.stdin.read(), form, out)
+        if query is None and sys.stdin.isatty():
+            _prompt(connection, settings)
+            return
+        with _told(settings):
+            _answer(connection, sys.stdin.read() if query is None else query, form, out)
 
 
-def _prompt(connection: duckdb.DuckDBPyConnection) -> None:
+def _prompt(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     click.echo("Published marts, read-only. End a query with ; and leave with Ctrl-D.")
     lines: list[str] = []
     while True:
@@ -57,55 +65,68 @@ def _prompt(connection: duckdb.DuckDBPyConnection) -> None:
         if not lines[-1].rstrip().endswith(";"):
             continue
         try:
-            _run(connection, "\n".join(lines), "table", None)
-        except UserError as error:
+            with _told(settings):
+                _answer(connection, "\n".join(lines), "table", None)
+        except AgentmartError as error:
             click.echo(str(error), err=True)
         lines = []
 
 
-def _run(connection: duckdb.DuckDBPyConnection, query: str, form: str, out: Path | None) -> None:
+@contextmanager
+def _told(settings: Settings) -> Iterator[None]:
+    """Say in one line what is wrong with a query, found while it is read or only in one of its rows."""
     import duckdb
 
-    if form == "parquet" and out is None:
-        raise UserError("--format parquet writes a binary file: name it with --out")
+    from orchestration.disk_space import is_out_of_space, out_of_space
+
     try:
-        relation = connection.sql(query)
+        yield
     except duckdb.Error as error:
+        if is_out_of_space(error, home=settings.home):
+            raise RunFailure(out_of_space(settings.home)) from error
         raise UserError(f"the query does not run: {str(error).splitlines()[0]}") from error
+
+
+def _answer(connection: duckdb.DuckDBPyConnection, query: str, form: str, out: Path | None) -> None:
+    relation = connection.sql(query)
     if relation is None:
         return
     if form == "table" and out is None:
         # DuckDB's own box drawing; it cuts what does not fit the terminal and says how much there is.
         click.echo(str(relation))
-        return
-    _copy(connection, query, form, out)
+    elif out is not None:
+        write_whole(out, lambda partial: _copy(relation, form, partial))
+    else:
+        _print(relation, form)
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, query: str, form: str, out: Path | None) -> None:
-    options = {
-        "csv": "format csv, header true",
-        "table": "format csv, header true",
-        "json": "format json, array true",
-        "parquet": "format parquet",
-    }[form]
-    if form in ("csv", "table"):
-        query = _without_formulas(query, connection.sql(query))
-    if out is not None:
-        _copy_to(connection, query, options, out)
-        return
+def _print(relation: duckdb.DuckDBPyRelation, form: str) -> None:
     # Not to /dev/stdout: DuckDB truncates what it opens, and with it whatever a script wrote to the same
     # file before this command.
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder) / "rows"
-        _copy_to(connection, query, options, rows)
+        _copy(relation, form, rows)
         sys.stdout.flush()
         with rows.open("rb") as source:
             shutil.copyfileobj(source, sys.stdout.buffer)
         sys.stdout.buffer.flush()
 
 
-def _without_formulas(query: str, relation: duckdb.DuckDBPyRelation) -> str:
-    """The query with a quote before each text that a spreadsheet would run, as in every other CSV file."""
+def _copy(relation: duckdb.DuckDBPyRelation, form: str, target: Path) -> None:
+    options = {
+        "csv": "format csv, header true",
+        "table": "format csv, header true",
+        "json": "format json, array true",
+        "parquet": "format parquet",
+    }[form]
+    rows = _without_formulas(relation) if form in ("csv", "table") else f"from {_ROWS}"
+    quoted = str(target).replace("'", "''")
+    # By name, for the text of a query may end with a comment or hold several.
+    relation.query(_ROWS, f"copy ({rows}) to '{quoted}' ({options})")
+
+
+def _without_formulas(relation: duckdb.DuckDBPyRelation) -> str:
+    """SQL: the rows, a quote before each text that a spreadsheet would run, as in every other CSV file."""
     from orchestration.reporting.tables import FORMULA_STARTS
 
     starts = ", ".join(f"chr({ord(start)})" for start in FORMULA_STARTS)
@@ -118,9 +139,4 @@ def _without_formulas(query: str, relation: duckdb.DuckDBPyRelation) -> str:
         quoted = name.replace('"', '""')
         columns.append(f'{cell} as "{quoted}"')
     names = ", ".join(f"c{number}" for number in range(len(columns)))
-    return f"select {', '.join(columns)} from ({query.strip().rstrip(';')}) as found ({names})"
-
-
-def _copy_to(connection: duckdb.DuckDBPyConnection, query: str, options: str, target: Path) -> None:
-    quoted = str(target).replace("'", "''")
-    connection.execute(f"copy ({query.strip().rstrip(';')}) to '{quoted}' ({options})")
+    return f"select {', '.join(columns)} from {_ROWS} as found ({names})"

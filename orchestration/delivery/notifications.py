@@ -249,6 +249,19 @@ class Notifications(PrivateTables):
                 (_time_text(until), channel, _time_text(until)),
             )
 
+    def release(self, notification_id: int, *, as_of: datetime) -> bool:
+        """Let a failed or parked row wait to be tried at once; False when it is neither.
+
+        Asking and changing are one statement, so two people who ask at once send it once.
+        """
+        with self._connection() as connection:
+            cursor = connection.execute(
+                "update notifications set state = 'pending', reason = null, settled_as_of = ?,"
+                " next_attempt_at = null where notification_id = ? and state in ('failed', 'parked')",
+                (_time_text(as_of), notification_id),
+            )
+        return cursor.rowcount == 1
+
     def change_state(
         self,
         notification_id: int,

@@ -115,17 +115,22 @@ def resend_notification(
         UserError: there is no such notification, or it is not one that may be sent again.
     """
     queue = Notifications(settings.state_file)
+    found = _found(queue, notification_id)
+    if not queue.release(notification_id, as_of=as_of):
+        # Somebody else may have been first, so what it is now is asked again.
+        state = _found(queue, notification_id).state
+        raise UserError(
+            f"notification n{notification_id} is {state.value}; only failed and parked ones go again"
+        )
+    return found
+
+
+def _found(queue: Notifications, notification_id: int) -> Notification:
     found = next((one for one in queue.rows() if one.notification_id == notification_id), None)
     if found is None:
         raise UserError(
             f"notification n{notification_id} does not exist; `agentmart status` lists them"
         )
-    if found.state not in (MessageState.FAILED, MessageState.PARKED):
-        raise UserError(
-            f"notification n{notification_id} is {found.state.value}; only failed and parked ones"
-            " go again"
-        )
-    queue.change_state(notification_id, MessageState.PENDING, as_of=as_of)
     return found
 
 

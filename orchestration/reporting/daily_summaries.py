@@ -24,6 +24,7 @@ from orchestration.reporting.datasets.asking import Request, ask, pose
 from orchestration.reporting.datasets.daily_summary import DAILY_SUMMARY
 from orchestration.reporting.datasets.dataset import Question
 from orchestration.reporting.documents import Json, number_text
+from orchestration.reporting.formats import plural
 from orchestration.reporting.query import Published, read_published
 from orchestration.settings import Settings
 
@@ -116,10 +117,14 @@ def _sentence(data: Mapping[str, Json]) -> str:
     errors = f"{number_text(rate * 100)} %" if isinstance(rate, Decimal) else "unknown"
     costs = data["costs"]
     spent = f"{costs:f} USD" if isinstance(costs, Decimal) else "unknown"
-    return (
-        f"{data['dau'] or 0} active users, {data['sessions'] or 0} sessions, cost {spent},"
-        f" error rate {errors}."
-    )
+    users = plural(_count(data, "dau"), "active user")
+    sessions = plural(_count(data, "sessions"), "session")
+    return f"{users}, {sessions}, cost {spent}, error rate {errors}."
+
+
+def _count(data: Mapping[str, Json], name: str) -> int:
+    value = data[name]
+    return value if isinstance(value, int) else 0
 
 
 def _data(document: Json) -> Mapping[str, Json]:

@@ -4,8 +4,9 @@ Belongs here: the order of steps, and what must not come back with an older stat
 form of a backup (backup.py), and erasing (retention/).
 
 Who was erased since the backup was made stays erased: tombstones of the folder that is replaced, or of a copy
-of its ``lake/removed``, are taken over and applied before anything moves. Messages that waited then may have
-been sent since, and nobody can tell: they are parked.
+of its ``lake/removed``, are taken over and applied before anything moves. A removal that is not concluded has
+more to do than they say (landing files, records, the log), so it is ended first. Messages that waited then
+may have been sent since, and nobody can tell: they are parked.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.errors import UserError
+from orchestration.errors import RunFailure, UserError
 from orchestration.ingest import sql
 from orchestration.ingest.lake import move_into_place
 from orchestration.ingest.ledger import sync_folder
 from orchestration.ingest.listing import nobody_loading
 from orchestration.ingest.tombstones import erased_file
 from orchestration.retention.reapplying import erase_again
+from orchestration.retention.removal import has_pending
 from orchestration.settings import DEFAULT_TARGET, Settings
 from orchestration.state.backup import FOLDERS, Backup, unpack
 from orchestration.state.home import open_home, restore_folder
@@ -56,8 +58,9 @@ def restore_backup(
     """Put a backup in the place of the state folder; landing files and the deletion log stay.
 
     Raises:
-        UserError: the folder holds a deployment and is not to be replaced, the file is no whole backup, or
-            it is of another environment or salt than the settings.
+        UserError: the folder holds a deployment and is not to be replaced, a file is no whole backup or
+            holds no tombstones, or the backup is of another environment or salt than the settings.
+        RunFailure: a removal was interrupted.
         AgentmartError: the target's warehouse cannot be used from this state folder.
     """
     staged, engine = restore_folder(settings), engine_of(settings)
@@ -72,14 +75,47 @@ def restore_backup(
                 f"{settings.home} holds a deployment; add --replace to put the backup in its place, or"
                 " set AGENTMART_HOME to another folder"
             )
-        shutil.rmtree(staged, ignore_errors=True)
-        staged.mkdir(parents=True, mode=0o700)
+        _check_no_removal(settings)
+        erased = [path for path in (erased_file(settings.lake), *tombstones) if path.exists()]
+        for path in erased:
+            _check_tombstones(path)
         with nobody_loading(settings.lake):
-            restored = _make_ready(
-                source, settings, staged=staged, tombstones=tombstones, as_of=as_of, say=say
-            )
+            shutil.rmtree(staged, ignore_errors=True)
+            try:
+                restored = _make_ready(
+                    source, settings, staged=staged, tombstones=erased, as_of=as_of, say=say
+                )
+            except BaseException:
+                # It may hold who was erased since. The mark goes first: with it half a folder would be moved.
+                (staged / "ready").unlink(missing_ok=True)
+                shutil.rmtree(staged, ignore_errors=True)
+                raise
             _move(settings, staged)
     return restored
+
+
+def _check_no_removal(settings: Settings) -> None:
+    """Refuse to replace the only record of a removal that is still to be done."""
+    if has_pending(settings):
+        raise RunFailure(
+            "a removal of data was interrupted; run `agentmart run`, which ends it, and then restore; if no"
+            " run succeeds, restore into another AGENTMART_HOME with --tombstones for each erased.parquet"
+            f" below {settings.lake / 'removed'}"
+        )
+
+
+def _check_tombstones(path: Path) -> None:
+    try:
+        with duckdb.connect() as connection:
+            # So that both columns are read to their end.
+            connection.execute(
+                f"select max(kind), max(key) from read_parquet({sql.text(str(path))})"
+            )
+    except duckdb.Error as error:
+        raise UserError(
+            f"{path} holds no tombstones ({str(error).splitlines()[0]}); put a whole copy of"
+            " lake/removed/erased.parquet there"
+        ) from error
 
 
 def _make_ready(
@@ -91,6 +127,7 @@ def _make_ready(
     as_of: datetime,
     say: Callable[[str], object],
 ) -> Restored:
+    staged.mkdir(parents=True, mode=0o700)
     # Of a shared lake this is a copy of the mirror; the next run brings it up to the store.
     # What is made ready is nobody's yet, so it needs no engine but the one that every folder can have.
     new = replace(settings, home=staged, lake_place=None, target=DEFAULT_TARGET)
@@ -99,7 +136,7 @@ def _make_ready(
     if backup.publication_id is not None:
         make_current(new, folder_of(new, backup.publication_id))
     rows = 0
-    if _take_over(new, [erased_file(settings.lake), *tombstones]):
+    if _take_over(new, tombstones):
         # It shows who was erased; the next run publishes without.
         shutil.rmtree(new.published, ignore_errors=True)
         new.landing.mkdir()
@@ -118,13 +155,12 @@ def _take_over(new: Settings, files: Sequence[Path]) -> bool:
     """Add tombstones to those of the backup; whether there was any new one."""
     own = erased_file(new.lake)
     known = [own] if own.exists() else []
-    others = [path for path in files if path.exists()]
-    if not others:
+    if not files:
         return False
     read = "select distinct kind, key from read_parquet({files})"
     staged = new.home / "erased.parquet"
     with duckdb.connect() as connection:
-        every = read.format(files=sql.text_list(map(str, [*known, *others])))
+        every = read.format(files=sql.text_list(map(str, [*known, *files])))
         connection.execute(f"create table united as {every} order by all")
         ((count,),) = connection.execute("select count(*) from united").fetchall()
         ((before,),) = (

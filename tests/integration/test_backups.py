@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,9 +19,10 @@ from orchestration.delivery.outbox import MessageState
 from orchestration.errors import RunFailure, UserError
 from orchestration.ingest.tombstones import erased_file
 from orchestration.retention.erasure import Subject
+from orchestration.retention.removal import conclude, has_pending, mend
 from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.state.backup import write_backup
-from orchestration.state.home import check_home
+from orchestration.state.home import check_home, open_home
 from orchestration.state.restore import Restored, restore_backup
 from orchestration.state.store import StateStore
 from orchestration.warehouse.lock import exclusive_lock
@@ -29,7 +31,7 @@ from tests.support.delivery import made_report, queue, states
 from tests.support.kills import lake_content, published_tables
 from tests.support.landing import landed, row_of
 from tests.support.published_home import plant, publish_landing
-from tests.support.removals import check_lake, erase, places_of
+from tests.support.removals import check_lake, content_of, erase, erase_and_die, places_of
 
 AS_OF = datetime(2026, 3, 2, 6, tzinfo=UTC)
 GONE, STAYS = "ten-gone", "ten-stays"
@@ -109,6 +111,13 @@ def _restore(
         os.umask(before)
 
 
+def _end_removal(settings: Settings) -> None:
+    """What a run does for a removal that is pending, but for publishing again."""
+    mend(settings)
+    shutil.rmtree(settings.published)
+    assert conclude(settings) is not None
+
+
 def test_the_commands_bring_a_deployment_to_another_folder_with_the_same_tables(
     settings: Settings, tmp_path: Path
 ) -> None:
@@ -144,6 +153,7 @@ def test_who_was_erased_since_does_not_come_back(settings: Settings, backup: Pat
     shutil.rmtree(settings.home / "elsewhere")
     settings.landing.mkdir()
     erase(settings, Subject(kind="tenant", id=GONE), as_of=AS_OF)
+    _end_removal(settings)
     restored = _restore(backup, settings)
     # Its state, and two events.
     assert restored.rows_erased == 3
@@ -151,6 +161,35 @@ def test_who_was_erased_since_does_not_come_back(settings: Settings, backup: Pat
     assert {row["tenant_id"] for row in landed(settings, "agent_events")} == {STAYS}
     check_lake(settings)
     assert not settings.published.joinpath("current").exists()
+
+
+def test_a_removal_that_was_killed_at_its_beginning_is_ended_before_a_restore(
+    settings: Settings, backup: Path
+) -> None:
+    # Both files and the note are in place, and nothing is done yet.
+    assert erase_and_die(settings, Subject(kind="tenant", id=GONE), as_of=AS_OF, renames=4)
+    assert has_pending(settings)
+    assert not erased_file(settings.lake).exists()
+    before = content_of(settings.lake)
+    refused = agentmart("restore", str(backup), "--replace", home=settings.home)
+    assert refused.exit_code == 1
+    (line,) = refused.stderr.splitlines()
+    assert "run `agentmart run`, which ends it, and then restore" in line
+    assert content_of(settings.lake) == before
+    _end_removal(settings)
+    assert _restore(backup, settings).rows_erased == 3
+    # Its landing files were rewritten, too.
+    assert places_of(settings.home, GONE) == []
+
+
+def test_where_no_run_ends_a_removal_its_tombstones_keep_the_erased_out_of_a_new_folder(
+    settings: Settings, backup: Path, tmp_path: Path
+) -> None:
+    assert erase_and_die(settings, Subject(kind="tenant", id=GONE), as_of=AS_OF, renames=4)
+    files = tuple((settings.lake / "removed").rglob("erased.parquet"))
+    other = Settings(home=tmp_path / "other", threads=2)
+    assert _restore(backup, other, tombstones=files).rows_erased == 3
+    assert places_of(other.home, GONE) == []
 
 
 def test_tombstones_that_were_kept_elsewhere_keep_the_erased_out_of_a_new_folder(
@@ -247,6 +286,44 @@ def test_what_is_no_whole_backup_is_refused_and_changes_nothing(
     assert not list(settings.state_file.parent.iterdir())
     assert not (tmp_path / "evil").exists()
     check_home(settings, is_hashing=True)
+
+
+@pytest.mark.parametrize("wrong", ["salt", "text", "columns", "killed"])
+def test_a_restore_that_fails_changes_nothing_and_leaves_nothing_of_the_backup(
+    wrong: str,
+    settings: Settings,
+    backup: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = tmp_path / "erased.parquet"
+    file.write_text("no Parquet")
+    if wrong == "salt":
+        open_home(settings, is_hashing=True, is_made=False, say=lambda _: None)
+        backup = tmp_path / "marked.tar"
+        write_backup(settings, backup, made_at=AS_OF, say=lambda _: None)
+    elif wrong == "columns":
+        shutil.copy(next((settings.lake / "raw").rglob("*.parquet")), file)
+    before = content_of(settings.home)
+    expected: type[BaseException] = UserError
+    if wrong == "killed":
+        expected = KeyboardInterrupt
+        monkeypatch.setattr("orchestration.state.restore._park_waiting", _interrupted)
+    with pytest.raises(expected) as failure:
+        _restore(
+            backup,
+            replace(settings, user_id_salt="another salt") if wrong == "salt" else settings,
+            tombstones=(file,) if wrong in ("text", "columns") else (),
+        )
+    if wrong in ("text", "columns"):
+        assert str(failure.value).startswith(f"{file} holds no tombstones (")
+        assert "put a whole copy of lake/removed/erased.parquet there" in str(failure.value)
+    assert not (settings.home / ".restore").exists()
+    assert content_of(settings.home) == before
+
+
+def _interrupted(store: Path) -> int:
+    raise KeyboardInterrupt(store)
 
 
 _DYING = """

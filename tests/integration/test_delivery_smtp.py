@@ -188,6 +188,30 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path, server: MailServer)
     assert states(settings) == {_ANN: MessageState.PENDING}
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("host", "mail..example.com"), ("user", "Jürgen"), ("password", "geheim-ä")],
+)
+def test_what_cannot_be_said_to_a_mail_server_is_told_without_the_password(
+    setting: str, value: str, server: MailServer, tmp_path: Path
+) -> None:
+    settings = _settings(tmp_path, server, **{setting: value})
+    settings = replace(settings, channels=ChannelSettings(email_to=(_ANN,)))
+    queue(settings, _ANN)
+    notifications.queue(settings, "email", "webhook")
+
+    outcome = deliver(settings=settings, as_of=AS_OF)
+    told = send_notifications(settings=settings, as_of=AS_OF, sleep=lambda _: None)
+
+    assert f"AGENTMART_SMTP_{setting.upper()}" in str(outcome.problem)
+    assert "ä" not in str(outcome.problem)
+    assert states(settings) == {_ANN: MessageState.PENDING}
+    # A file of the other channel is written all the same.
+    assert told.written == 1
+    assert [one.state for one in told.waiting] == [MessageState.PENDING]
+    assert server.received() == []
+
+
 def test_a_server_that_wants_a_login_and_gets_none_says_so(
     server: MailServer, tmp_path: Path
 ) -> None:

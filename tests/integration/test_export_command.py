@@ -231,14 +231,11 @@ def test_before_the_first_publication_the_fix_is_named(
     assert "agentmart run" in err
 
 
-def test_a_place_that_cannot_be_written_is_a_failure_that_names_it(
-    run: Run, tmp_path: Path
-) -> None:
-    (tmp_path / "taken.json").mkdir()
-    (tmp_path / "taken.json" / "usage-timeline.json").mkdir()
-    code, _, err = run("usage-timeline", "--out", str(tmp_path / "taken.json"))
-    assert code == 1
-    assert "taken.json" in err
+def test_a_folder_where_the_file_would_be_is_named(run: Run, tmp_path: Path) -> None:
+    taken = tmp_path / "taken.json" / "usage-timeline.json"
+    taken.mkdir(parents=True)
+    code, _, err = run("usage-timeline", "--out", str(taken.parent))
+    assert (code, err) == (2, f"agentmart: {taken} is not a file; choose another --out\n")
 
 
 def test_the_help_names_every_dataset(run: Run) -> None:

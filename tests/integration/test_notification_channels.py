@@ -8,9 +8,12 @@ import hmac
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +33,8 @@ from tests.support.notifications import AS_OF, only, queue, states
 
 # The moment of sending, unlike the as-of time.
 _SENT_AT = datetime(2026, 3, 2, 6, 0, 7, tzinfo=UTC)
+# How often a channel is tried in one call.
+_TRIES = 3
 _KEY, _OLD_KEY = b"k" * 32, b"o" * 24
 _README = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -197,7 +202,17 @@ def test_retry_after_is_kept_in_seconds_and_as_a_date(
     assert _send(settings, as_of=AS_OF + timedelta(seconds=90)).sent == 1
 
 
-@pytest.mark.parametrize("asked_for", ["soon", "-5", "", "99999999999999999999"])
+@pytest.mark.parametrize(
+    "asked_for",
+    [
+        "soon",
+        "-5",
+        "",
+        "99999999999999999999",
+        "9" * 5_000,
+        "Sun, 06 Nov 2094 08:49:37 +99999999999999999999",
+    ],
+)
 def test_a_retry_after_without_sense_is_no_reason_to_wait_longer_than_a_day(
     asked_for: str, server: Server
 ) -> None:
@@ -261,6 +276,58 @@ def test_one_channel_that_is_not_there_does_not_keep_the_others_from_delivering(
     assert (run.sent, run.undelivered) == (3, 1)
     assert run.waiting[0].state is MessageState.PENDING
     assert "cannot be reached: Connection refused" in str(run.waiting[0].reason)
+
+
+@pytest.mark.parametrize("name", ["hooks..slack.com", f"{'a' * 64}.example.org", ".example.org"])
+def test_a_name_that_cannot_be_looked_up_keeps_its_channel_waiting_alone(
+    name: str, settings: Settings, server: Server
+) -> None:
+    misspelt = replace(settings.channels, slack_url=f"https://{name}/services/canary")
+    settings = replace(settings, channels=misspelt)
+    queue(settings, "slack", "webhook")
+
+    run = _send(settings)
+
+    assert (run.sent, run.undelivered) == (1, 1)
+    (row,) = run.waiting
+    assert (row.channel, row.state) == ("slack", MessageState.PENDING)
+    assert str(row.reason).startswith(f"{name} cannot be reached: ")
+
+
+def test_a_proxy_that_does_not_speak_http_keeps_its_channel_waiting_alone(
+    settings: Settings, server: Server
+) -> None:
+    settings = replace(
+        settings,
+        channels=replace(settings.channels, slack_url="https://hooks.example.org/canary"),
+    )
+    queue(settings, "slack", "webhook")
+
+    with _babbler(b"\x1b[31mnothing of HTTP\r\n\r\n") as port:
+        run = _send(replace(settings, https_proxy=f"http://127.0.0.1:{port}"))
+
+    assert (run.sent, run.undelivered) == (1, 1)
+    (row,) = run.waiting
+    assert (row.channel, row.state) == ("slack", MessageState.PENDING)
+    assert row.reason == "hooks.example.org cannot be reached: [31mnothing of HTTP"
+
+
+@contextmanager
+def _babbler(words: bytes) -> Iterator[int]:
+    """A port where everybody gets the same words, whatever they said; a few times."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            for _ in range(_TRIES):
+                peer, _ = listener.accept()
+                with peer:
+                    peer.recv(65_536)
+                    peer.sendall(words)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join(timeout=10)
 
 
 def test_a_server_without_tls_gets_nothing_of_what_is_meant_for_a_secure_one(
@@ -327,6 +394,7 @@ def test_what_goes_out_encrypted_goes_through_the_proxy_of_the_environment(
         ({"https_proxy": "http://127.0.0.1:{port}", "no_proxy": "7.0.0.1,"}, 1, Fate.ACCEPTED),
         ({"https_proxy": "socks5://127.0.0.1:{port}"}, 0, Fate.NOT_ACCEPTED),
         ({"https_proxy": "http://127.0.0.1:none"}, 0, Fate.NOT_ACCEPTED),
+        ({"https_proxy": "http://proxy..example.org:3128"}, 0, Fate.NOT_ACCEPTED),
     ],
 )
 def test_the_proxy_is_used_where_it_is_one_and_not_excepted(

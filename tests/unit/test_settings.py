@@ -45,12 +45,33 @@ def test_every_place_of_a_deployment_is_under_its_home() -> None:
         ("AGENTMART_MEMORY_GB", "4GB"),
         ("AGENTMART_SMTP_PORT", "smtp"),
         ("AGENTMART_SMTP_SECURITY", "maybe"),
+        ("AGENTMART_SMTP_HOST", "mail..example.com"),
+        ("AGENTMART_SMTP_HOST", "mail example.com"),
+        ("AGENTMART_MAIL_FROM", "reports"),
+        ("AGENTMART_MAIL_FROM", "Reports <"),
+        ("AGENTMART_MAIL_FROM", "berichte@müller.example"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_its_variable(variable: str, value: str) -> None:
     environ = {"AGENTMART_SMTP_HOST": "mail.example.com", variable: value}
     with pytest.raises(UserError, match=f"{variable} is '{value}'"):
         Settings.from_environment(environ)
+
+
+def test_a_line_end_in_the_sender_does_not_stop_deliveries_but_the_start() -> None:
+    with pytest.raises(UserError, match=r"AGENTMART_MAIL_FROM is .*>\\n', which"):
+        Settings.from_environment({"AGENTMART_MAIL_FROM": "Reports <r@example.org>\n"})
+
+
+@pytest.mark.parametrize(
+    "host", ["mail.example.com", "mail.example.com.", "localhost", "127.0.0.1", "::1", "mäil.de"]
+)
+def test_a_mail_server_is_named_in_any_way_that_can_be_looked_up(host: str) -> None:
+    settings = Settings.from_environment(
+        {"AGENTMART_SMTP_HOST": host, "AGENTMART_MAIL_FROM": "Zahlen für Sie <r.s+x@example.org>"}
+    )
+    assert settings.smtp is not None
+    assert (settings.smtp.host, settings.mail_from) == (host, "Zahlen für Sie <r.s+x@example.org>")
 
 
 def test_secrets_do_not_show_in_the_printed_settings() -> None:
@@ -129,6 +150,9 @@ def test_an_unknown_channel_is_named_with_those_that_are_known(variable: str) ->
         ("AGENTMART_SLACK_URL", "canary"),
         ("AGENTMART_SLACK_URL", "ftp://canary.example.org/"),
         ("AGENTMART_TEAMS_URL", "https:///canary"),
+        ("AGENTMART_SLACK_URL", "https://hooks..slack.com/canary"),
+        # A part of a name has at most 63 letters.
+        ("AGENTMART_TEAMS_URL", f"https://{'a' * 64}.example.org/canary"),
         ("AGENTMART_TEAMS_URL", "https://canary.example.org:port/"),
         ("AGENTMART_PAGERDUTY_URL", "https://user:canary@example.org/"),
         ("AGENTMART_PAGERDUTY_URL", "https://example.org/canary with a space"),

@@ -25,6 +25,8 @@ from orchestration.delivery.channels.sender import Attempt, Fate, shortened
 _TIMEOUT_SECONDS = 10.0
 # A receiver that asks for more than this is asked again anyway.
 _LONGEST_RETRY_AFTER_SECONDS = 86_400
+# Python makes no number of thousands of digits.
+_MOST_DIGITS = 20
 _MOST_REPLY_BYTES = 4_096
 _MOST_REASON = 200
 _MAY_SUCCEED_LATER = (408, 429)
@@ -61,7 +63,8 @@ class HttpClient:
             except ssl.SSLError as error:
                 reason = f"no secure connection to {place}: {_short(error)}"
                 return Attempt(fate=Fate.NOT_ACCEPTED, reason=reason)
-            except OSError as error:
+            except (OSError, http.client.HTTPException, UnicodeError) as error:
+                # A proxy may answer with anything, and a name may have no form that DNS knows.
                 reason = f"{place} cannot be reached: {_short(error)}"
                 return Attempt(fate=Fate.NOT_ACCEPTED, reason=reason)
             with _deadline(connection, seconds=self.timeout):
@@ -95,6 +98,7 @@ class HttpClient:
         proxy = urlsplit(self.https_proxy if "://" in self.https_proxy else f"//{self.https_proxy}")
         if proxy.scheme not in ("", "http") or not proxy.hostname:
             raise ValueError(proxy.scheme)
+        proxy.hostname.encode("idna")
         tunnel = http.client.HTTPSConnection(
             proxy.hostname, proxy.port or 80, timeout=self.timeout, context=context
         )
@@ -200,20 +204,22 @@ def _words(response: http.client.HTTPResponse, *, secrets: Sequence[str]) -> str
     text = " ".join(content.decode("utf-8", "replace").split())
     for secret in secrets:
         text = text.replace(secret, "***")
-    printable = "".join(letter for letter in text if letter.isprintable())
-    return shortened(printable, most=_MOST_REASON)
+    return _plain(text)
 
 
 def _retry_after(text: str | None, *, sent_at: datetime) -> int | None:
     """Seconds, or the seconds until a date; None when the receiver asked for nothing sensible."""
     if text is None:
         return None
-    if text.strip().isdecimal():
-        seconds = int(text.strip())
+    digits = text.strip()
+    if digits.isdecimal():
+        if len(digits) > _MOST_DIGITS:
+            return _LONGEST_RETRY_AFTER_SECONDS
+        seconds = int(digits)
     else:
         try:
             date = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         if date.tzinfo is None:
             date = date.replace(tzinfo=UTC)
@@ -227,4 +233,10 @@ def _short(error: BaseException) -> str:
         return "no answer in time"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return " ".join(str(error).split()) or type(error).__name__
+    return _plain(str(error)) or type(error).__name__
+
+
+def _plain(text: str) -> str:
+    """What another side said, on one line, without control characters and cut to a length."""
+    printable = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
+    return shortened(printable, most=_MOST_REASON)

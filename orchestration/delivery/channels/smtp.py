@@ -196,6 +196,12 @@ class SmtpChannel(Channel):
                 f"no secure connection to the mail server {self._place}: {_short(error)}; check"
                 " AGENTMART_SMTP_SECURITY, the port, and the server's certificate"
             ) from error
+        except UnicodeError as error:
+            # Without the error itself, which may repeat a letter of the password.
+            raise RunFailure(
+                f"the mail server {self._place} cannot be asked: AGENTMART_SMTP_HOST is no host name, or"
+                " AGENTMART_SMTP_USER or AGENTMART_SMTP_PASSWORD is not ASCII; correct it"
+            ) from error
         except (smtplib.SMTPException, OSError) as error:
             raise RunFailure(
                 f"the mail server {self._place} cannot be reached: {_short(error)}; check"

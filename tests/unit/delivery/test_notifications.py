@@ -76,6 +76,32 @@ def test_a_row_with_several_targets_becomes_one_row_each_and_is_not_queued_again
     assert set(states(settings)) == {"email ann@example.org", "email bob@example.org"}
 
 
+@pytest.mark.parametrize(
+    ("state", "is_released"),
+    [(state, state in (MessageState.FAILED, MessageState.PARKED)) for state in MessageState],
+)
+def test_only_a_failed_or_parked_row_is_released_to_be_tried_at_once(
+    state: MessageState, is_released: bool, tmp_path: Path
+) -> None:
+    settings = Settings(home=tmp_path)
+    (row,) = queue(settings, "slack")
+    rows = Notifications(settings.state_file)
+    rows.change_state(
+        row.notification_id,
+        state,
+        as_of=AS_OF,
+        reason="it is down",
+        next_attempt_at=AS_OF + timedelta(minutes=1),
+    )
+
+    assert rows.release(row.notification_id, as_of=AS_OF) == is_released
+
+    released = (MessageState.PENDING, None, None)
+    kept = (state, "it is down", AS_OF + timedelta(minutes=1))
+    now = only(settings)
+    assert (now.state, now.reason, now.next_attempt_at) == (released if is_released else kept)
+
+
 def test_a_row_waits_until_its_next_attempt(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     queued = Notifications(settings.state_file)

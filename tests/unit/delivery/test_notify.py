@@ -319,6 +319,28 @@ def test_only_failed_and_parked_notifications_go_again(
         resend_notification(settings=settings, notification_id=number, as_of=AS_OF)
 
 
+def test_two_people_who_ask_at_once_send_a_notification_once(
+    settings: Settings, senders: dict[str, FakeSender], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    senders["slack"].outcome = lambda _: Attempt(fate=Fate.REFUSED, reason="404 no_service")
+    queue(settings, "slack")
+    _send(settings)
+    senders["slack"].outcome = lambda _: _ACCEPTED
+    release = Notifications.release
+
+    def after_another(queue: Notifications, notification_id: int, *, as_of: datetime) -> bool:
+        monkeypatch.setattr(Notifications, "release", release)
+        resend_notification(settings=settings, notification_id=notification_id, as_of=as_of)
+        assert _send(settings).sent == 1
+        return release(queue, notification_id, as_of=as_of)
+
+    monkeypatch.setattr(Notifications, "release", after_another)
+    with pytest.raises(UserError, match="notification n1 is sent; only failed and parked ones"):
+        resend_notification(settings=settings, notification_id=1, as_of=AS_OF)
+    assert _send(settings).settled == ()
+    assert senders["slack"].seen == [1, 1]
+
+
 def test_a_dry_run_lists_and_changes_nothing(
     settings: Settings, senders: dict[str, FakeSender]
 ) -> None:

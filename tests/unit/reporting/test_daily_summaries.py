@@ -117,6 +117,28 @@ def test_the_payload_is_the_datasets_document_with_the_scope_beside_it(tmp_path:
     )
 
 
+@pytest.mark.parametrize(
+    ("dau", "sessions", "words"),
+    [
+        (1, 1, "1 active user, 1 session,"),
+        (0, 0, "0 active users, 0 sessions,"),
+        (1234, 2, "1,234 active users, 2 sessions,"),
+    ],
+)
+def test_one_user_is_one_user(dau: int, sessions: int, words: str, tmp_path: Path) -> None:
+    settings = _deployment(tmp_path, "platform")
+    with duckdb.connect(str(settings.published_file)) as connection:
+        connection.execute(
+            f"create or replace macro usage_daily({TABLE_FUNCTION_PARAMETERS}) as table"
+            f" select cast(start_local as date) as date_day, {dau} as dau, {sessions} as sessions,"
+            " 1.255::decimal(38, 12) as cost_usd, 0.005::decimal(18, 4) as message_error_rate"
+        )
+
+    (queued,) = queue_daily_summaries(settings=settings, as_of=_AS_OF).queued
+
+    assert queued.body == f"{words} cost 1.26 USD, error rate 0.5 %."
+
+
 def test_without_a_webhook_the_file_holds_that_payload_and_nothing_else(tmp_path: Path) -> None:
     settings = _deployment(tmp_path, "platform", "tenant:t1", channels=("webhook", "slack"))
     queue_daily_summaries(settings=settings, as_of=_AS_OF)
