@@ -6,17 +6,24 @@
 #}
 
 {#
-    One row per window and agent with anything in it: whether a publisher may see the agent's figures by themselves.
+    One row per window, agent and part of its figures with anything in it: whether a publisher may see that part of the
+    agent by itself.
 
-    The figures of one agent are a cell (D-22), and each kind of them has tenants of its own: ratings of one tenant are
-    that tenant's satisfaction, however many use the agent. So the kind with the fewest tenants decides. Installs count
-    up to the window's end, as active installs do.
+    The figures of one agent are a cell (D-22), and each part of them has tenants of its own: ratings of one tenant are
+    that tenant's satisfaction, however many use the agent. A part that a breakdown by agent shows is withheld where the
+    breakdown withholds the agent: with a next smallest of its own, what the two show would add up to what they hide.
+    Installs count up to the window's end, as active installs do. `cell_size` orders the agents of a part.
 #}
 {% macro agent_visibility_sql(windows) -%}
+    {%- set breakdowns = {
+        'usage': [usage_by_agent_sql(windows), 'messages'],
+        'quality': [agent_quality_sql(windows), 'feedback_count + conversations'],
+        'tasks': [tasks_by_agent_sql(windows), 'total_tokens'],
+    } -%}
     {%- set kinds = {
-        'usage': [ref('fct_invocations'), 'responded_at', windows],
-        'ratings': [ref('fct_feedback'), 'rated_at', windows],
         'tools': [ref('fct_tool_calls'), 'called_at', windows],
+        'scores': [ref('fct_quality_scores'), 'judged_at', windows],
+        'audits': [ref('fct_audits'), 'audited_at', windows],
         'charges': [ref('fct_charges'), 'charged_at', windows],
         'installs': [ref('fct_install_events'), 'happened_at', 'history_windows'],
     } -%}
@@ -24,47 +31,68 @@
         {{ windows_with_bounds(windows, "timestamp '1900-01-01 00:00:00'", 'windows.end_at') }}
     ),
 
+    {% for part, (breakdown_sql, size) in breakdowns.items() %}
+    {{ part }}_cells as (
+        {{ breakdown_sql }}
+    ),
+    {% endfor %}
+
     {% for kind, (fact, time_column, kind_windows) in kinds.items() %}
     {{ kind }}_rows as (
         {{ rows_in_windows(fact, time_column, kind_windows) }}
     ),
     {% endfor %}
 
-    parts as (
+    counted as (
         {%- for kind in kinds %}
         select
             window_key,
             agent_key,
-            count(distinct tenant_key) as tenant_count,
-            count(*) as row_count
+            '{{ kind }}' as part,
+            count(distinct tenant_key) as active_tenants,
+            count(*) as cell_size
         from {{ kind }}_rows
         group by window_key, agent_key
         {{ "union all" if not loop.last }}
         {%- endfor %}
     ),
 
-    cells as (
+    flagged as (
+        {{ flag_suppressed_cells(
+            'counted', windows, part_of=['window_key', 'part'], size='cell_size', cell='agent_key'
+        ) }}
+    ),
+
+    parts as (
+        {%- for part, (breakdown_sql, size) in breakdowns.items() %}
         select
             window_key,
             agent_key,
-            min(tenant_count) as active_tenants,
-            {{ integer_sum('row_count') }} as cell_size
-        from parts
-        group by window_key, agent_key
-    ),
-
-    flagged as (
-        {{ flag_suppressed_cells('cells', windows, part_of=['window_key'], size='cell_size', cell='agent_key') }}
+            '{{ part }}' as part,
+            {{ size }} as cell_size,
+            is_suppressed
+        from {{ part }}_cells
+        union all
+        {%- endfor %}
+        select
+            flagged.window_key,
+            flagged.agent_key,
+            flagged.part,
+            {{ unless_suppressed('cell_size') }},
+            flagged.is_suppressed
+        from flagged
     )
 
     select
-        flagged.window_key,
+        parts.window_key,
         agents.agent_id,
         agents.agent_name,
-        flagged.is_suppressed
-    from flagged
+        parts.part,
+        parts.cell_size,
+        parts.is_suppressed
+    from parts
     inner join {{ ref('dim_agents') }} as agents
-        on flagged.agent_key = agents.agent_key
+        on parts.agent_key = agents.agent_key
 {%- endmacro %}
 
 

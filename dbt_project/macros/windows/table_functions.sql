@@ -129,7 +129,7 @@
         {
             'name': 'agent_visibility',
             'summary_sql': agent_visibility_sql('requested_windows'),
-            'description': 'One row per agent with anything in the span: whether a publisher may see it by itself.',
+            'description': 'One row per agent and part of its figures in the span: whether a publisher may see it by itself.',
         },
         {
             'name': 'open_invocations',

@@ -480,20 +480,43 @@
         {{ token_measures('token_rows', cell) }}
     ),
 
-    models_seen as (
-        select window_key, {{ cell_key }}, active_tenants as tenant_count from agent_messages
+    {# A model is a part of its provider; use without a model is a part of each that it has. -#}
+    model_rows as (
+        select
+            window_key,
+            'messages' as part,
+            coalesce(primary_provider, 'unknown') as provider,
+            primary_model_key as model_key,
+            tenant_key,
+            0 as total_tokens
+        from invocation_rows
+        where primary_model_key is not null
         union all
-        select window_key, {{ cell_key }}, spending_tenants from tokens
+        select
+            window_key,
+            'tokens' as part,
+            coalesce(provider, 'unknown') as provider,
+            coalesce(model_key, 'unknown') as model_key,
+            tenant_key,
+            total_tokens
+        from usage_rows
+        {{ rows_measured('fct_llm_calls') }}
+    ),
+
+    {{ flagged_families('model_rows', windows, parent='provider', cell='model_key', size='total_tokens') }},
+
+    hidden as (
+        select distinct
+            window_key,
+            {{ cell_key }}
+        from {{ 'flagged_children' if cell_key == 'model_key' else 'flagged_parents' }}
+        where is_suppressed
     ),
 
     cells as (
-        select
-            window_key,
-            {{ cell_key }},
-            min(tenant_count) as tenant_count
-        from models_seen
-        where tenant_count > 0
-        group by window_key, {{ cell_key }}
+        select window_key, {{ cell_key }} from agent_messages where active_tenants > 0
+        union
+        select window_key, {{ cell_key }} from tokens where spending_tenants > 0
     ),
 
     measured as (
@@ -511,8 +534,7 @@
             agent_messages.tokens_per_second,
             agent_messages.avg_message_tokens_per_second,
             agent_messages.message_error_rate,
-            {{ counts_or_zero(['active_tenants'], 'agent_messages') }},
-            cells.tenant_count
+            {{ counts_or_zero(['active_tenants'], 'agent_messages') }}
         from cells
         left join agent_messages
             on cells.window_key = agent_messages.window_key
@@ -523,14 +545,13 @@
     ),
 
     flagged as (
-        {{ flag_suppressed_cells(
-            'measured',
-            windows,
-            part_of=['window_key'],
-            size='total_tokens',
-            cell=cell_key,
-            tenants='tenant_count'
-        ) }}
+        select
+            measured.*,
+            hidden.window_key is not null as is_suppressed
+        from measured
+        left join hidden
+            on measured.window_key = hidden.window_key
+            and measured.{{ cell_key }} = hidden.{{ cell_key }}
     )
 
     select

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestration.errors import UserError
+from orchestration.reporting.datasets.agent_cells import check_agent_visible, without_small_buckets
 from orchestration.reporting.datasets.dataset import Answer, Choice, Dataset, Question
 from orchestration.reporting.periods import check_zone, parse_as_of, parse_period
 from orchestration.reporting.query import USD, Published
@@ -76,7 +77,7 @@ def pose(
     )
     if dataset.check is not None:
         dataset.check(question)
-    check_agent_visible(published, question)
+    check_agent_visible(published, question, dataset=dataset)
     return question
 
 
@@ -118,26 +119,6 @@ def _choose(name: str, value: str | None, *, dataset: Dataset, choice: Choice | 
     return value
 
 
-def check_agent_visible(published: Published, question: Question) -> None:
-    """Refuse a publisher's question about an agent that too few tenants use (D-22).
-
-    All agents are asked for, because hiding one may take another with it.
-
-    Raises:
-        UserError: the figures of the agent would be those of one or two tenants.
-    """
-    scope = question.scope
-    if scope.kind is not ScopeKind.PUBLISHER or scope.agent_id is None:
-        return
-    everything = replace(scope, agent_id=None, agent_name=None)
-    agents = published.function("agent_visibility", scope=everything, window=question.window)
-    if any(row["agent_id"] == scope.agent_id and row["is_suppressed"] for row in agents):
-        raise UserError(
-            f"agent {scope.agent_id!r} has too few tenants in {question.window.label} for its "
-            "figures to be shown by themselves; choose a longer --period, or leave out --agent"
-        )
-
-
 def check_currency(published: Published, currency: str) -> None:
     """Refuse a currency that the published exchange rates do not hold.
 
@@ -155,13 +136,18 @@ def check_currency(published: Published, currency: str) -> None:
 def ask(dataset: Dataset, *, question: Question, published: Published) -> Answer:
     """Read the figures that the dataset needs and let it answer."""
     figures = {
-        name: published.function(
-            need.function,
-            scope=question.scope,
-            window=need.window(question.window) if need.window else question.window,
-            bucket=need.bucket(question.window) if need.bucket else None,
-            currency=need.currency or question.currency,
-            previous=question.window.previous() if need.is_compared else None,
+        name: without_small_buckets(
+            published.function(
+                need.function,
+                scope=question.scope,
+                window=need.window(question.window) if need.window else question.window,
+                bucket=need.bucket(question.window) if need.bucket else None,
+                currency=need.currency or question.currency,
+                previous=question.window.previous() if need.is_compared else None,
+            ),
+            published=published,
+            question=question,
+            need=need,
         )
         for name, need in dataset.needs_of(question).items()
     }

@@ -9,6 +9,7 @@ null. No field identifies a tenant.
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 from orchestration.reporting.datasets.dataset import (
@@ -49,6 +50,8 @@ def _answer(question: Question, figures: Figures) -> Answer:
     summary = _figures_of_the_window(figures)
     invocations = _invocations_trend(question, figures)
     revenue = _revenue_trend(question, figures)
+    hidden_invocations = _suppressed_days(figures, "usage_daily")
+    hidden_revenue = _suppressed_days(figures, "revenue_daily")
     tools = sorted(figures["tool_usage"], key=_most_used_first)
     agents = _agents(figures)
     unended = only_row(figures, "open_invocations")
@@ -85,6 +88,10 @@ def _answer(question: Question, figures: Figures) -> Answer:
             **_adoption(figures),
             "open_invocations": count(unended, "open_invocations"),
             "abandoned_invocations": count(unended, "abandoned_invocations"),
+            "suppressed_days": {
+                "invocations_trend": [*hidden_invocations],
+                "revenue_trend": [*hidden_revenue],
+            },
             "agents": agents,
             "tools": [_tool(tool) for tool in tools],
         },
@@ -95,10 +102,20 @@ def _answer(question: Question, figures: Figures) -> Answer:
             Table.of("publisher_dashboard", _SUMMARY_TYPES, [summary]),
             Table.of(
                 "invocations_trend",
-                {"date": "DATE", "completed": "BIGINT", "errored": "BIGINT", "total": "BIGINT"},
-                invocations,
+                {
+                    "date": "DATE",
+                    "completed": "BIGINT",
+                    "errored": "BIGINT",
+                    "total": "BIGINT",
+                    "is_suppressed": "BOOLEAN",
+                },
+                _flagged(invocations, hidden_invocations),
             ),
-            Table.of("revenue_trend", {"date": "DATE", "revenue": "DECIMAL(38,2)"}, revenue),
+            Table.of(
+                "revenue_trend",
+                {"date": "DATE", "revenue": "DECIMAL(38,2)", "is_suppressed": "BOOLEAN"},
+                _flagged(revenue, hidden_revenue),
+            ),
             Table.of("tools", _TOOL_TYPES, [_tool(tool) for tool in tools]),
             Table.of("agents", _AGENT_TYPES, agents),
             Table.of(
@@ -134,15 +151,25 @@ def _figures_of_the_window(figures: Figures) -> dict[str, Cell]:
 
 def _invocations_trend(question: Question, figures: Figures) -> list[dict[str, Cell]]:
     by_day = {row["date_day"]: row for row in figures["usage_daily"]}
+    columns = {
+        "completed": "completed_count",
+        "errored": "errored_count",
+        "total": "agent_messages",
+    }
     return [
         {
             "date": day,
-            "completed": count(by_day[day], "completed_count") if day in by_day else 0,
-            "errored": count(by_day[day], "errored_count") if day in by_day else 0,
-            "total": count(by_day[day], "agent_messages") if day in by_day else 0,
+            **{
+                field: _count_of_day(by_day[day], column) if day in by_day else 0
+                for field, column in columns.items()
+            },
         }
         for day in question.window.days()
     ]
+
+
+def _count_of_day(row: Row, column: str) -> int | None:
+    return None if row.get("is_suppressed") else count(row, column)
 
 
 def _revenue_trend(question: Question, figures: Figures) -> list[dict[str, Cell]]:
@@ -153,6 +180,15 @@ def _revenue_trend(question: Question, figures: Figures) -> list[dict[str, Cell]
         {"date": day, "revenue": half_up(net_of_day.get(day, on_other_days), 2)}
         for day in question.window.days()
     ]
+
+
+def _suppressed_days(figures: Figures, function: str) -> list[date]:
+    """Days of a publisher's agent that too few tenants stand behind; its own days are all shown."""
+    return sorted(row["date_day"] for row in figures[function] if row.get("is_suppressed"))
+
+
+def _flagged(trend: list[dict[str, Cell]], suppressed: list[date]) -> list[dict[str, Cell]]:
+    return [{**day, "is_suppressed": day["date"] in suppressed} for day in trend]
 
 
 _TOOL_TYPES = {

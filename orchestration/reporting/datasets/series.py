@@ -70,6 +70,7 @@ def _answer(question: Question, figures: Figures) -> Answer:
         for row in rows
     ]
     exact_values = [half_up(row[metric.column], 6) for row in rows]
+    suppressed = [bool(row.get("is_suppressed")) for row in rows]
     document: dict[str, Json] = {
         "metric": metric.key,
         "label": metric.label,
@@ -82,10 +83,12 @@ def _answer(question: Question, figures: Figures) -> Answer:
             "exact_unit": metric.unit,
             "exact_values": exact_values,
             "is_partial_bucket": [bool(row["is_partial"]) for row in rows],
+            "is_suppressed": suppressed,
         },
     }
     flat: list[dict[str, Cell]] = [
-        {**point, "exact_value": value} for point, value in zip(points, exact_values, strict=True)
+        {**point, "exact_value": value, "is_suppressed": is_suppressed}
+        for point, value, is_suppressed in zip(points, exact_values, suppressed, strict=True)
     ]
     return Answer(
         document=document,
@@ -96,6 +99,7 @@ def _answer(question: Question, figures: Figures) -> Answer:
                     "timestamp": "VARCHAR",
                     "value": "DECIMAL(38,2)",
                     "exact_value": "DECIMAL(38,6)",
+                    "is_suppressed": "BOOLEAN",
                 },
                 flat,
             ),

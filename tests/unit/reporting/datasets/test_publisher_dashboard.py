@@ -8,6 +8,7 @@ import pytest
 
 from orchestration.reporting.datasets.dataset import Figures
 from orchestration.reporting.datasets.publisher_dashboard import PUBLISHER_DASHBOARD
+from orchestration.reporting.tables import to_csv
 from tests.support.questions import question, shape_of
 
 _USAGE: dict[str, Any] = {
@@ -143,6 +144,30 @@ def test_the_trends_have_every_day_zero_filled() -> None:
         {"date": date(2026, 3, 13), "revenue": Decimal("0.00")},
         {"date": date(2026, 3, 14), "revenue": Decimal("18.41")},
     ]
+
+
+def test_days_of_an_agent_that_are_withheld_are_null_and_named() -> None:
+    day = date(2026, 3, 13)
+    withheld = {
+        "date_day": day,
+        "completed_count": None,
+        "errored_count": None,
+        "agent_messages": None,
+    }
+    asked = question("2d", scope="publisher")
+    answer = PUBLISHER_DASHBOARD.answer(
+        asked, _figures(usage_daily=[{**withheld, "is_suppressed": True}])
+    )
+    document: Any = answer.document
+    assert document["invocations_trend"] == [
+        {"date": day, "completed": None, "errored": None, "total": None},
+        {"date": date(2026, 3, 14), "completed": 0, "errored": 0, "total": 0},
+    ]
+    assert document["extra"]["suppressed_days"] == {"invocations_trend": [day], "revenue_trend": []}
+    tables = {table.name: to_csv(table) for table in answer.tables}
+    assert tables["invocations_trend"] == (
+        "date,completed,errored,total,is_suppressed\r\n2026-03-13,,,,true\r\n2026-03-14,0,0,0,false\r\n"
+    )
 
 
 def test_a_publisher_without_anything_has_the_zeros_its_rows_name_and_no_others() -> None:

@@ -111,8 +111,16 @@ def test_the_csv_has_a_row_per_bucket() -> None:
     row = _bucket(date(2026, 3, 1), datetime(2026, 3, 1), message_error_rate=0.0125)
     table = SERIES.answer(_asked("message_error_rate"), {"buckets": [row]}).tables[0]
     assert to_csv(table) == (
-        "timestamp,value,exact_value\r\n2026-03-01T00:00:00+00:00,1.25,0.0125\r\n"
+        "timestamp,value,exact_value,is_suppressed\r\n2026-03-01T00:00:00+00:00,1.25,0.0125,false\r\n"
     )
+
+
+def test_a_bucket_of_too_few_tenants_is_null_and_flagged() -> None:
+    withheld = _bucket(date(2026, 3, 1), datetime(2026, 3, 1), cost_usd=None, is_suppressed=True)
+    shown = _bucket(date(2026, 3, 2), datetime(2026, 3, 2), cost_usd=Decimal(2))
+    document = _document(_asked("cost_usd"), withheld, shown)
+    assert [point["value"] for point in document["points"]] == [None, Decimal("2.00")]
+    assert document["extra"]["is_suppressed"] == [True, False]
 
 
 def test_every_metric_but_those_of_parts_has_a_series() -> None:
