@@ -499,7 +499,7 @@
             cast(parameters.start_wall as date) as start_local,
             {#
                 The first date that is no part of it: a span may end within a day, and ends with
-                the as-of day.
+                the last day of which anything is over.
             -#}
             greatest(
                 cast(parameters.start_wall as date),
@@ -509,7 +509,7 @@
                             then {{ date_add_days('cast(parameters.end_wall as date)', 1) }}
                         else cast(parameters.end_wall as date)
                     end,
-                    {{ date_add_days(local_date('parameters.data_until', 'parameters.zone'), 1) }}
+                    {{ first_date_after('parameters.data_until', 'parameters.zone') }}
                 )
             ) as end_local,
             {{ to_utc_timestamp('parameters.start_wall', 'parameters.zone') }} as start_at,
