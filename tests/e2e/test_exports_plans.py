@@ -84,6 +84,7 @@ def _bills() -> Iterator[dict[str, Any]]:
         ("half", "2026-01-10", {"cost_usd": "10"}),
         ("half", "2026-01-20", {"cost_usd": "1000"}),
         ("unbilled", "2026-01-05", {"cost_usd": "7"}),
+        ("tenner", "2026-01-05", {"cost_usd": "9.50"}),
     ]
     for number, (provider, day, said) in enumerate(usage):
         yield _event(
@@ -217,6 +218,7 @@ def _plant(landing: Path) -> None:
             {**bill, "bill_id": "6", "provider": "openai", "amount": "1.25"},
             {**bill, "bill_id": "7", "provider": "strange", "amount": "5", "currency": "ZZZ"},
             {**bill, "bill_id": "8", "provider": "unused", "amount": "5"},
+            {**bill, "bill_id": "9", "provider": "tenner", "amount": "10"},
         ],
         "deployments": [
             {
@@ -419,6 +421,8 @@ def test_a_bill_is_an_issue_from_five_percent_on(published: Published) -> None:
         "strange": (None, "unconverted"),
         "unused": (5, "differs"),
         "unbilled": (None, "no_bill"),
+        # A thirty-first of ten dollars has no end, and thirty-one of them are ten dollars.
+        "tenner": (Decimal("0.5"), "differs"),
     }
     assert bills["edge"]["difference_rate"] == Decimal("0.05")
     assert bills["unused"]["estimated_usd"] == 0
