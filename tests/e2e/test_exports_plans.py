@@ -190,16 +190,17 @@ def _plant(landing: Path) -> None:
         ],
         "budgets": [
             {
-                "scope_kind": "tenant",
+                "scope_kind": kind,
                 "scope_id": scope,
                 "month": month,
                 "amount_usd": amount,
                 "updated_at": "2025-01-01T00:00:00Z",
             }
-            for scope, month, amount in (
-                ("acme", "2026-02", "80"),
-                ("acme", "2026-03", "40"),
-                ("payer", "2026-01", "100"),
+            for kind, scope, month, amount in (
+                ("tenant", "acme", "2026-02", "80"),
+                ("tenant", "acme", "2026-03", "40"),
+                ("tenant", "payer", "2026-01", "100"),
+                ("platform", "platform", "2026-01", "2000"),
             )
         ],
         "provider_bills": [
@@ -402,6 +403,13 @@ def test_a_month_is_carried_on_from_fourteen_days_of_usage_on(published: Publish
         for last in (17, 18, 31)
     }
     assert (rates[17], rates[18] is None, rates[31] is None) == (None, False, False)
+
+
+def test_a_call_that_nobody_owns_is_in_no_budget(published: Published) -> None:
+    """96 + 95 + 50 + 10 + 10 + 1,000 + 7 + 9.50 dollars of January, and 2.50 of the cached record; not the
+    8 of the call that no event names."""
+    (january,) = _export(published, "goals", period="2026-01")["budgets"]
+    assert january["spent_usd"] == 1280
 
 
 def _bills_of(published: Published, **options: Any) -> dict[str, Any]:
