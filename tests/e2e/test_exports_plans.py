@@ -18,7 +18,12 @@ import pytest
 
 from orchestration.errors import UserError
 from orchestration.reporting.datasets.asking import Request
+from orchestration.reporting.gather import gather_window, read_publication
+from orchestration.reporting.model import Frequency
+from orchestration.reporting.periods import parse_period
 from orchestration.reporting.query import Published, read_published
+from orchestration.reporting.reference import read_reference
+from orchestration.reporting.scopes import resolve_scope
 from orchestration.settings import PROJECT_ROOT, Settings
 from tests.support.published_home import export, plant, publish_landing
 from tests.support.questions import shape_of
@@ -142,6 +147,20 @@ def _around(
             )
 
 
+def _fewer_users() -> Iterator[dict[str, Any]]:
+    """An answer of woven in February. Then 30 users write to it from Monday to Wednesday morning, 20 of
+    them until Sunday, and 20 again from Monday to Wednesday morning."""
+    whose: Any = {"tenant": "wearer", "agent": "woven"}
+    events = [_event("w", datetime(2026, 2, 16, 9, tzinfo=UTC), **whose)]
+    for day, users in ((2, 15), (4, 30), (6, 20), (8, 20), (11, 20)):
+        morning = datetime(2026, 3, day, 9, tzinfo=UTC)
+        events += [
+            _event(f"w{day}-{user}", morning, kind="agent_invoked", user_id=f"user-{user}", **whose)
+            for user in range(users)
+        ]
+    yield from ({**event, "publisher_id": "weaver"} for event in events)
+
+
 def _plant(landing: Path) -> None:
     bill = {"period_start": "2026-01-01", "period_end": "2026-02-01", "currency": "USD"}
     streams: dict[str, Sequence[Any]] = {
@@ -151,6 +170,7 @@ def _plant(landing: Path) -> None:
             _cached(),
             *_around("slower", deployed=_DEPLOYED, tenants=3, slow=True),
             *_around("faster", deployed=_DEPLOYED, tenants=2, slow=False),
+            *_fewer_users(),
             *_around("recent", deployed=datetime(2026, 3, 9, 15, tzinfo=UTC), tenants=3, slow=True),
         ],
         "llm_calls": [
@@ -467,6 +487,33 @@ def test_a_bill_in_another_currency_is_converted_day_by_day(published: Published
 
 def test_a_bill_counts_once_its_days_are_over(published: Published) -> None:
     assert _bills_of(published, period="2026-01-01..2026-01-30")["near"]["status"] == "no_bill"
+
+
+def test_insights_of_an_open_week_compare_it_with_the_same_part_of_the_week_before(
+    published: Published,
+) -> None:
+    """20 users until Wednesday noon, 30 until the Wednesday noon before: a third fewer. From Friday on,
+    the days just before, there were 20 as well."""
+    noon = datetime(2026, 3, 11, 12, tzinfo=UTC)
+    request = Request(scope="publisher:weaver", period="week", as_of=noon.isoformat())
+    dashboard = export(published, "publisher-dashboard", request, as_of=_AS_OF)
+    (fall,) = [one for one in dashboard["insights"] if one["title"] == "Fewer Users"]
+    assert fall["extra"]["value"] == pytest.approx(Decimal(-1) / 3, abs=Decimal("0.000001"))
+    assert fall["extra"]["sample_size"] == 30
+
+
+def test_the_report_of_an_open_week_finds_what_its_dashboard_does(published: Published) -> None:
+    noon = datetime(2026, 3, 11, 12, tzinfo=UTC)
+    rows = gather_window(
+        published,
+        scope=resolve_scope(published, "publisher:weaver"),
+        window=parse_period("week", as_of=noon, time_zone="UTC"),
+        frequency=Frequency.WEEKLY,
+        publication=read_publication(published),
+        reference=read_reference(),
+    )
+    values = {row.text("rule_id"): row.number("value") for row in rows.rows("insights")}
+    assert values["users_fall"] == pytest.approx(Decimal(-1) / 3, abs=Decimal("0.000001"))
 
 
 def test_bills_are_the_platforms_alone(published: Published) -> None:

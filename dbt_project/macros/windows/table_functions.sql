@@ -298,9 +298,10 @@
         },
         {
             'name': 'insight_findings',
-            'summary_sql': insight_findings_sql('windows'),
+            'summary_sql': insight_findings_sql('windows', 'previous_start', 'previous_end'),
             'windows': 'windows',
-            'description': 'One row per finding of the rules in reference.insight_rules, whatever the windows they are for.',
+            'more_parameters': ['previous_start := null', 'previous_end := null'],
+            'description': 'One row per finding of the rules in reference.insight_rules, whatever the windows they are for; the span before can be given.',
         },
     ]) }}
 {%- endmacro %}
