@@ -305,7 +305,13 @@ def gather_window(
         reference=reference,
         current={
             **{
-                mart: _called(published, function_of(mart), scope, window)
+                mart: _called(
+                    published,
+                    function_of(mart),
+                    scope,
+                    window,
+                    previous=before if mart == INSIGHTS else None,
+                )
                 for mart in marts_of(frequency)
             },
             RESTATEMENTS: restated.get((scope.kind.value, scope.id or "", scope.source_name), ()),
@@ -395,9 +401,15 @@ def scope_of(window: ReportWindow) -> tuple[str, str, str | None]:
 
 
 def _called(
-    published: Published, function: str, scope: Scope, window: Window
+    published: Published,
+    function: str,
+    scope: Scope,
+    window: Window,
+    *,
+    previous: Window | None = None,
 ) -> tuple[MartRow, ...]:
-    return tuple(MartRow(row) for row in published.function(function, scope=scope, window=window))
+    rows = published.function(function, scope=scope, window=window, previous=previous)
+    return tuple(MartRow(row) for row in rows)
 
 
 def _only(rows: Iterable[MartRow]) -> MartRow:

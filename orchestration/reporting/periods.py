@@ -58,9 +58,9 @@ class Window:
     """A half-open stretch of local days, as one figure or one series is asked for.
 
     ``start_local`` and ``end_local`` are wall times in ``time_zone``. An open period
-    (``is_partial``) reaches to the end of the as-of day, and its data end at ``as_of``;
-    ``period_days`` is the length of the period when it will be complete. ``label`` is the period as
-    the person wrote it.
+    (``is_partial``) reaches to the end of the last day of which anything is over, and its data end at
+    ``as_of``; ``period_days`` is the length of the period when it will be complete. ``label`` is the
+    period as the person wrote it.
     """
 
     start_local: datetime
@@ -240,7 +240,7 @@ def _parse(text: str, *, as_of: datetime, time_zone: str, open_days: int) -> Win
 
     def build(kind: WindowKind, *, start: date, end: date, unit: _Unit | None = None) -> Window:
         is_partial = _to_utc(_midnight(end), time_zone) > as_of
-        last = max(start, min(end, today + _DAY)) if is_partial else end
+        last = max(start, min(end, _first_day_after(as_of, time_zone))) if is_partial else end
         return Window(
             start_local=_midnight(start),
             end_local=_midnight(last),
@@ -317,6 +317,11 @@ def _explicit_label(unit: str | None, start: date, length: int) -> str:
             return f"{start:%Y}"
         case _:
             return f"{start.isoformat()}..{(start + timedelta(days=length - 1)).isoformat()}"
+
+
+def _first_day_after(moment: datetime, time_zone: str) -> date:
+    """The first local day that nothing before the moment is in: a midnight begins its own."""
+    return (moment - timedelta(microseconds=1)).astimezone(ZoneInfo(time_zone)).date() + _DAY
 
 
 def _midnight(day: date) -> datetime:

@@ -18,7 +18,12 @@ import pytest
 
 from orchestration.errors import UserError
 from orchestration.reporting.datasets.asking import Request
+from orchestration.reporting.gather import gather_window, read_publication
+from orchestration.reporting.model import Frequency
+from orchestration.reporting.periods import parse_period
 from orchestration.reporting.query import Published, read_published
+from orchestration.reporting.reference import read_reference
+from orchestration.reporting.scopes import resolve_scope
 from orchestration.settings import PROJECT_ROOT, Settings
 from tests.support.published_home import export, plant, publish_landing
 from tests.support.questions import shape_of
@@ -84,6 +89,7 @@ def _bills() -> Iterator[dict[str, Any]]:
         ("half", "2026-01-10", {"cost_usd": "10"}),
         ("half", "2026-01-20", {"cost_usd": "1000"}),
         ("unbilled", "2026-01-05", {"cost_usd": "7"}),
+        ("tenner", "2026-01-05", {"cost_usd": "9.50"}),
     ]
     for number, (provider, day, said) in enumerate(usage):
         yield _event(
@@ -141,6 +147,20 @@ def _around(
             )
 
 
+def _fewer_users() -> Iterator[dict[str, Any]]:
+    """An answer of woven in February. Then 30 users write to it from Monday to Wednesday morning, 20 of
+    them until Sunday, and 20 again from Monday to Wednesday morning."""
+    whose: Any = {"tenant": "wearer", "agent": "woven"}
+    events = [_event("w", datetime(2026, 2, 16, 9, tzinfo=UTC), **whose)]
+    for day, users in ((2, 15), (4, 30), (6, 20), (8, 20), (11, 20)):
+        morning = datetime(2026, 3, day, 9, tzinfo=UTC)
+        events += [
+            _event(f"w{day}-{user}", morning, kind="agent_invoked", user_id=f"user-{user}", **whose)
+            for user in range(users)
+        ]
+    yield from ({**event, "publisher_id": "weaver"} for event in events)
+
+
 def _plant(landing: Path) -> None:
     bill = {"period_start": "2026-01-01", "period_end": "2026-02-01", "currency": "USD"}
     streams: dict[str, Sequence[Any]] = {
@@ -150,6 +170,7 @@ def _plant(landing: Path) -> None:
             _cached(),
             *_around("slower", deployed=_DEPLOYED, tenants=3, slow=True),
             *_around("faster", deployed=_DEPLOYED, tenants=2, slow=False),
+            *_fewer_users(),
             *_around("recent", deployed=datetime(2026, 3, 9, 15, tzinfo=UTC), tenants=3, slow=True),
         ],
         "llm_calls": [
@@ -189,16 +210,17 @@ def _plant(landing: Path) -> None:
         ],
         "budgets": [
             {
-                "scope_kind": "tenant",
+                "scope_kind": kind,
                 "scope_id": scope,
                 "month": month,
                 "amount_usd": amount,
                 "updated_at": "2025-01-01T00:00:00Z",
             }
-            for scope, month, amount in (
-                ("acme", "2026-02", "80"),
-                ("acme", "2026-03", "40"),
-                ("payer", "2026-01", "100"),
+            for kind, scope, month, amount in (
+                ("tenant", "acme", "2026-02", "80"),
+                ("tenant", "acme", "2026-03", "40"),
+                ("tenant", "payer", "2026-01", "100"),
+                ("platform", "platform", "2026-01", "2000"),
             )
         ],
         "provider_bills": [
@@ -217,6 +239,7 @@ def _plant(landing: Path) -> None:
             {**bill, "bill_id": "6", "provider": "openai", "amount": "1.25"},
             {**bill, "bill_id": "7", "provider": "strange", "amount": "5", "currency": "ZZZ"},
             {**bill, "bill_id": "8", "provider": "unused", "amount": "5"},
+            {**bill, "bill_id": "9", "provider": "tenner", "amount": "10"},
         ],
         "deployments": [
             {
@@ -402,6 +425,13 @@ def test_a_month_is_carried_on_from_fourteen_days_of_usage_on(published: Publish
     assert (rates[17], rates[18] is None, rates[31] is None) == (None, False, False)
 
 
+def test_a_call_that_nobody_owns_is_in_no_budget(published: Published) -> None:
+    """96 + 95 + 50 + 10 + 10 + 1,000 + 7 + 9.50 dollars of January, and 2.50 of the cached record; not the
+    8 of the call that no event names."""
+    (january,) = _export(published, "goals", period="2026-01")["budgets"]
+    assert january["spent_usd"] == 1280
+
+
 def _bills_of(published: Published, **options: Any) -> dict[str, Any]:
     months = _export(published, "bill-reconciliation", **{"period": "2026-01", **options})["months"]
     return {one["provider"]: one for one in months}
@@ -419,6 +449,8 @@ def test_a_bill_is_an_issue_from_five_percent_on(published: Published) -> None:
         "strange": (None, "unconverted"),
         "unused": (5, "differs"),
         "unbilled": (None, "no_bill"),
+        # A thirty-first of ten dollars has no end, and thirty-one of them are ten dollars.
+        "tenner": (Decimal("0.5"), "differs"),
     }
     assert bills["edge"]["difference_rate"] == Decimal("0.05")
     assert bills["unused"]["estimated_usd"] == 0
@@ -455,6 +487,33 @@ def test_a_bill_in_another_currency_is_converted_day_by_day(published: Published
 
 def test_a_bill_counts_once_its_days_are_over(published: Published) -> None:
     assert _bills_of(published, period="2026-01-01..2026-01-30")["near"]["status"] == "no_bill"
+
+
+def test_insights_of_an_open_week_compare_it_with_the_same_part_of_the_week_before(
+    published: Published,
+) -> None:
+    """20 users until Wednesday noon, 30 until the Wednesday noon before: a third fewer. From Friday on,
+    the days just before, there were 20 as well."""
+    noon = datetime(2026, 3, 11, 12, tzinfo=UTC)
+    request = Request(scope="publisher:weaver", period="week", as_of=noon.isoformat())
+    dashboard = export(published, "publisher-dashboard", request, as_of=_AS_OF)
+    (fall,) = [one for one in dashboard["insights"] if one["title"] == "Fewer Users"]
+    assert fall["extra"]["value"] == pytest.approx(Decimal(-1) / 3, abs=Decimal("0.000001"))
+    assert fall["extra"]["sample_size"] == 30
+
+
+def test_the_report_of_an_open_week_finds_what_its_dashboard_does(published: Published) -> None:
+    noon = datetime(2026, 3, 11, 12, tzinfo=UTC)
+    rows = gather_window(
+        published,
+        scope=resolve_scope(published, "publisher:weaver"),
+        window=parse_period("week", as_of=noon, time_zone="UTC"),
+        frequency=Frequency.WEEKLY,
+        publication=read_publication(published),
+        reference=read_reference(),
+    )
+    values = {row.text("rule_id"): row.number("value") for row in rows.rows("insights")}
+    assert values["users_fall"] == pytest.approx(Decimal(-1) / 3, abs=Decimal("0.000001"))
 
 
 def test_bills_are_the_platforms_alone(published: Published) -> None:

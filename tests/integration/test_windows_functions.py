@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -188,6 +188,25 @@ def test_an_open_span_ends_with_the_as_of_day_and_its_data_at_the_as_of_time(
         " date '2026-04-01', as_of := timestamp '2026-02-28 18:30:00')",
     )
     assert earlier == [(1, datetime(2026, 2, 28, 18, 30))]
+
+
+@pytest.mark.parametrize(
+    ("as_of", "days"),
+    [
+        ("2026-02-10 00:00:00", 9),
+        ("2026-02-10 00:00:00.000001", 10),
+        ("2026-02-01 00:00:00", 0),
+    ],
+)
+def test_a_day_of_which_nothing_is_over_is_no_day_of_an_open_span(
+    published: duckdb.DuckDBPyConnection, as_of: str, days: int
+) -> None:
+    span = "'platform', date '2026-02-01', date '2026-03-01', as_of := cast(? as timestamp)"
+    dates = _rows(published, f"select date_day from usage_daily({span}) order by 1", as_of)
+    assert dates == [(date(2026, 2, 1 + number),) for number in range(days)]
+    assert _rows(published, f"select day_count, is_partial from usage_summary({span})", as_of) == [
+        (days, True)
+    ]
 
 
 def test_an_agent_narrows_every_scope(published: duckdb.DuckDBPyConnection) -> None:

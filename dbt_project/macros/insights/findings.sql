@@ -152,9 +152,36 @@
 {#
     One row per finding in the windows asked for, by the rules of their scope, whatever windows the rules are for. It is
     seen in the one window, so first_seen and last_seen are its evidence; what can not be judged is left out.
+
+    Local times of the window before can be given, as SQL: dates do not tell an open week from three days. Where they are
+    null the window's own dates tell, and of an open period the part that has elapsed is compared with the same part (X-06).
 #}
-{% macro insight_findings_sql(windows) -%}
-    with compared_windows as (
+{% macro insight_findings_sql(windows, previous_start='null', previous_end='null') -%}
+    {%- set given_start = to_utc_timestamp('cast(' ~ previous_start ~ ' as timestamp)', 'windows.time_zone') -%}
+    {%- set given_end = to_utc_timestamp('cast(' ~ previous_end ~ ' as timestamp)', 'asked.time_zone') -%}
+    with asked_windows as (
+        select
+            windows.*,
+            coalesce({{ given_start }}, {{ previous_start_at('windows') }}) as before_start_at
+        from {{ windows }} as windows
+    ),
+
+    bounded_windows as (
+        select
+            asked.*,
+            coalesce(
+                {{ given_end }},
+                case
+                    when asked.is_partial then least(asked.start_at, {{ timestamp_add_seconds(
+                        'asked.before_start_at', seconds_between('asked.start_at', 'asked.end_at')
+                    ) }})
+                    else asked.start_at
+                end
+            ) as before_end_at
+        from asked_windows as asked
+    ),
+
+    compared_windows as (
         select
             asked.window_key,
             asked.window_key || '/before' as previous_window_key,
@@ -173,12 +200,7 @@
             asked.end_at,
             asked.is_partial,
             true as is_evaluated
-        from (
-            select
-                windows.*,
-                {{ previous_start_at('windows') }} as before_start_at
-            from {{ windows }} as windows
-        ) as asked
+        from bounded_windows as asked
         union all
         select
             asked.window_key || '/before',
@@ -193,23 +215,12 @@
             asked.window_kind,
             true,
             {{ local_date('asked.before_start_at', 'asked.time_zone') }},
-            asked.start_local,
+            {{ first_date_after('asked.before_end_at', 'asked.time_zone') }},
             asked.before_start_at,
-            {# Of an open period the part that has elapsed is compared with the same part (X-06). -#}
-            case
-                when asked.is_partial then least(asked.start_at, {{ timestamp_add_seconds(
-                    'asked.before_start_at', seconds_between('asked.start_at', 'asked.end_at')
-                ) }})
-                else asked.start_at
-            end,
+            asked.before_end_at,
             false,
             false
-        from (
-            select
-                windows.*,
-                {{ previous_start_at('windows') }} as before_start_at
-            from {{ windows }} as windows
-        ) as asked
+        from bounded_windows as asked
     ),
 
     rules as (

@@ -43,11 +43,13 @@
     billed_amounts as (
         select
             bills.source_name,
+            bills.provider_bill_key,
             coalesce(aliases.canonical_provider, lower(bills.provider)) as provider_name,
             bills.period_end,
+            {{ days_between('bills.period_start', 'bills.period_end') }} as bill_days,
             bills.currency as bill_currency,
-            days.date_day,
-            {{ exact_divide_money('bills.amount', days_between('bills.period_start', 'bills.period_end')) }} as amount
+            bills.amount,
+            days.date_day
         from {{ ref('fct_provider_bills') }} as bills
         left join {{ ref('provider_aliases') }} as aliases
             on lower(bills.provider) = aliases.provider
@@ -63,6 +65,7 @@
         from {{ ref('fx_rates') }} as fx_rates
     ),
 
+    {# The whole amount of the bill at the rate of each of its days. -#}
     converted_amounts as (
         select
             billed_amounts.*,
@@ -77,32 +80,81 @@
             and (rates.valid_to is null or billed_amounts.date_day < rates.valid_to)
     ),
 
-    {# An amount that cannot be converted makes the bill unknown, not smaller. -#}
-    billed_days as (
+    billed_rows as (
         select
             months.window_key,
             months.month_start,
             amounts.provider_name,
+            amounts.provider_bill_key,
+            amounts.bill_days,
             amounts.date_day,
-            case when count(amounts.billed_usd) = count(*) then sum(amounts.billed_usd) end as billed_usd
+            amounts.billed_usd
         from months
         inner join {{ in_currency_of_windows('converted_amounts', windows, ['billed_usd'], 'date_day') }} as amounts
             on amounts.date_day >= months.month_start
             and amounts.date_day < months.next_month
             and amounts.period_end <= months.end_date
             and (months.source_name is null or months.source_name = amounts.source_name)
-        group by months.window_key, months.month_start, amounts.provider_name, amounts.date_day
+    ),
+
+    billed_days as (
+        select distinct
+            billed_rows.window_key,
+            billed_rows.month_start,
+            billed_rows.provider_name,
+            billed_rows.date_day
+        from billed_rows
+    ),
+
+    {#
+        Divided once, after the days are added up: the month of a bill is its amount to the last digit. An amount that
+        cannot be converted makes the bill unknown, not smaller.
+    -#}
+    month_bills as (
+        select
+            billed_rows.window_key,
+            billed_rows.month_start,
+            billed_rows.provider_name,
+            case
+                when count(billed_rows.billed_usd) = count(*)
+                    then {{ exact_divide_money('sum(billed_rows.billed_usd)', 'billed_rows.bill_days') }}
+            end as billed_usd
+        from billed_rows
+        group by
+            billed_rows.window_key,
+            billed_rows.month_start,
+            billed_rows.provider_name,
+            billed_rows.provider_bill_key,
+            billed_rows.bill_days
+    ),
+
+    billed_sums as (
+        select
+            month_bills.window_key,
+            month_bills.month_start,
+            month_bills.provider_name,
+            case when count(month_bills.billed_usd) = count(*) then sum(month_bills.billed_usd) end as billed_usd
+        from month_bills
+        group by month_bills.window_key, month_bills.month_start, month_bills.provider_name
     ),
 
     billed_months as (
         select
-            billed_days.window_key,
-            billed_days.month_start,
-            billed_days.provider_name,
-            count(*) as billed_days,
-            case when count(billed_days.billed_usd) = count(*) then sum(billed_days.billed_usd) end as billed_usd
-        from billed_days
-        group by billed_days.window_key, billed_days.month_start, billed_days.provider_name
+            billed_sums.window_key,
+            billed_sums.month_start,
+            billed_sums.provider_name,
+            billed_sums.billed_usd,
+            count(*) as billed_days
+        from billed_sums
+        inner join billed_days
+            on billed_sums.window_key = billed_days.window_key
+            and billed_sums.month_start = billed_days.month_start
+            and billed_sums.provider_name = billed_days.provider_name
+        group by
+            billed_sums.window_key,
+            billed_sums.month_start,
+            billed_sums.provider_name,
+            billed_sums.billed_usd
     ),
 
     usage_rows as (

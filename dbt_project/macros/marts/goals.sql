@@ -278,6 +278,7 @@
             usage_rows.window_key,
             sum(usage_rows.cost_usd) as month_spent_usd
         from usage_rows
+        where usage_rows.has_owner
         group by usage_rows.window_key
     ),
 

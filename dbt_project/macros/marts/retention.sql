@@ -117,7 +117,8 @@
     One row per window and calendar month that it reaches into. A subscription charge is spread over the months of its
     service, counted from its first day, an incomplete last one by its days; without a service it belongs to the month
     it was made in (D-56). A service of one month thus counts once, in the month it begins in, whatever its day: a tenant
-    who pays the same every month moves nothing.
+    who pays the same every month moves nothing. Who pays on the 31st pays on the 30th of a shorter month: a service that
+    begins on the last day of a month is counted by the day that it ends on, where that is a later one.
 
     NULL where the source delivers no charges at all.
 #}
@@ -162,14 +163,33 @@
         from charge_rows
     ),
 
+    {#- The day that months are counted from, and how many months after it the service begins. -#}
+    {%- set ends_on_later_day = 'extract(day from ' ~ date_add_days('services.first_date', 1) ~ ') = 1'
+        ~ ' and extract(day from services.end_date) > extract(day from services.first_date)' %}
+    anchored_services as (
+        select
+            services.*,
+            case when {{ ends_on_later_day }} then services.end_date else services.first_date end as anchor_date,
+            case
+                when {{ ends_on_later_day }}
+                    then {{ months_between('services.end_date', 'services.first_date') }}
+                else 0
+            end as months_from_anchor
+        from services
+    ),
+
     service_months as (
         select
             services.*,
-            {{ date_add_months('services.first_date', 'months.number') }} as month_first_date,
-            {{ date_add_months('services.first_date', 'months.number + 1') }} as month_end_date
-        from services
+            {{ date_add_months('services.anchor_date', 'services.months_from_anchor + months.number') }}
+                as month_first_date,
+            {{ date_add_months('services.anchor_date', 'services.months_from_anchor + months.number + 1') }}
+                as month_end_date
+        from anchored_services as services
         {{ join_numbers(0, months_between('services.first_date', 'services.end_date'), 'months') }}
-        where {{ date_add_months('services.first_date', 'months.number') }} < services.end_date
+        where
+            {{ date_add_months('services.anchor_date', 'services.months_from_anchor + months.number') }}
+            < services.end_date
     ),
 
     weighed_months as (

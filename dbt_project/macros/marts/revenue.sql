@@ -177,6 +177,8 @@
 {#
     When the window before begins: a calendar month earlier for a calendar month, whole or open (D-12), a year earlier
     for a whole calendar year, else by the span of local days. It ends where the window begins.
+
+    Thirty days are thirty days, also those of which the first and the last are a month's.
 #}
 {% macro previous_start_at(window) -%}
     {%- set start_local = 'cast(' ~ window ~ '.start_local as timestamp)' -%}
@@ -187,7 +189,8 @@
     {%- set year_after = 'cast(' ~ date_add_months(window ~ '.start_local', 12) ~ ' as timestamp)' -%}
     {%- set span_before = timestamp_add_days(start_local, '-' ~ days_between(start_local, end_local)) -%}
     {{ to_utc_timestamp(
-        'case when extract(day from ' ~ start_local ~ ') = 1'
+        'case when ' ~ window ~ ".window_kind = '30d' then " ~ span_before
+        ~ ' when extract(day from ' ~ start_local ~ ') = 1'
         ~ ' and (' ~ month_after ~ ' = ' ~ end_local ~ ' or (' ~ window ~ '.is_partial and ' ~ month_after ~ ' > ' ~ end_local ~ '))'
         ~ ' then ' ~ month_before
         ~ ' when extract(day from ' ~ start_local ~ ') = 1 and extract(month from ' ~ start_local ~ ') = 1'

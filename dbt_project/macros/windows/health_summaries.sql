@@ -8,6 +8,11 @@
     cast(cast({{ seconds }} as decimal(38, 6)) * 1000000 as bigint)
 {%- endmacro %}
 
+{# Requests per minute of a group of health samples, over the seconds that they counted requests in. #}
+{% macro counted_per_minute() -%}
+    {{ safe_divide('sum(requests) * 60', 'sum(interval_s) filter (where requests is not null)') }}
+{%- endmacro %}
+
 {# Parts of a span in which something was down, merged where they overlap: seconds per span. #}
 {% macro downtime_by_span(intervals) -%}
     select
@@ -171,16 +176,44 @@
         group by start_at, end_at
     ),
 
-    {# The platform's load in a minute is that of its services together. -#}
-    minutes as (
+    {# A service may be sampled more than once a minute: its rate is of the requests and the seconds of them all. -#}
+    service_minutes as (
         select
             start_at,
             end_at,
             {{ timestamp_floor('sampled_at', 60) }} as minute_at,
+            {{ counted_per_minute() }} as requests_per_minute,
+            max(capacity_rpm) as capacity_rpm
+        from check_rows
+        group by start_at, end_at, source_name, service, {{ timestamp_floor('sampled_at', 60) }}
+    ),
+
+    {# The platform's load is that of its services together. -#}
+    minutes as (
+        select
+            start_at,
+            end_at,
+            minute_at,
             sum(requests_per_minute) as requests_per_minute,
             sum(capacity_rpm) as capacity_rpm
-        from check_rows
-        group by start_at, end_at, {{ timestamp_floor('sampled_at', 60) }}
+        from service_minutes
+        group by start_at, end_at, minute_at
+    ),
+
+    mean_loads as (
+        select
+            service_loads.start_at,
+            service_loads.end_at,
+            sum(service_loads.requests_per_minute) as requests_per_minute
+        from (
+            select
+                start_at,
+                end_at,
+                {{ counted_per_minute() }} as requests_per_minute
+            from check_rows
+            group by start_at, end_at, source_name, service
+        ) as service_loads
+        group by service_loads.start_at, service_loads.end_at
     ),
 
     ranked_minutes as (
@@ -273,6 +306,7 @@
         samples_by_span.avg_queue_depth,
         samples_by_span.p95_queue_depth,
         samples_by_span.zero_queue_share,
+        mean_loads.requests_per_minute as avg_rpm,
         ranked_minutes.requests_per_minute as peak_rpm,
         ranked_minutes.minute_at as peak_minute_at,
         cast(capacity_by_span.capacity_rpm as bigint) as capacity_rpm,
@@ -287,6 +321,9 @@
     left join samples_by_span
         on windows.start_at = samples_by_span.start_at
         and windows.end_at = samples_by_span.end_at
+    left join mean_loads
+        on windows.start_at = mean_loads.start_at
+        and windows.end_at = mean_loads.end_at
     left join capacity_by_span
         on windows.start_at = capacity_by_span.start_at
         and windows.end_at = capacity_by_span.end_at

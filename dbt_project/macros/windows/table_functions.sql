@@ -298,9 +298,10 @@
         },
         {
             'name': 'insight_findings',
-            'summary_sql': insight_findings_sql('windows'),
+            'summary_sql': insight_findings_sql('windows', 'previous_start', 'previous_end'),
             'windows': 'windows',
-            'description': 'One row per finding of the rules in reference.insight_rules, whatever the windows they are for.',
+            'more_parameters': ['previous_start := null', 'previous_end := null'],
+            'description': 'One row per finding of the rules in reference.insight_rules, whatever the windows they are for; the span before can be given.',
         },
     ]) }}
 {%- endmacro %}
@@ -499,7 +500,7 @@
             cast(parameters.start_wall as date) as start_local,
             {#
                 The first date that is no part of it: a span may end within a day, and ends with
-                the as-of day.
+                the last day of which anything is over.
             -#}
             greatest(
                 cast(parameters.start_wall as date),
@@ -509,7 +510,7 @@
                             then {{ date_add_days('cast(parameters.end_wall as date)', 1) }}
                         else cast(parameters.end_wall as date)
                     end,
-                    {{ date_add_days(local_date('parameters.data_until', 'parameters.zone'), 1) }}
+                    {{ first_date_after('parameters.data_until', 'parameters.zone') }}
                 )
             ) as end_local,
             {{ to_utc_timestamp('parameters.start_wall', 'parameters.zone') }} as start_at,

@@ -154,6 +154,11 @@
         reached.time_zone
 {%- endmacro %}
 
+{# The first local date that no moment before `utc_timestamp` is in: where that is a midnight, the date that begins. #}
+{% macro first_date_after(utc_timestamp, zone) -%}
+    {{ date_add_days(local_date(timestamp_add_seconds(utc_timestamp, '-0.000001'), zone), 1) }}
+{%- endmacro %}
+
 {# One row per window and local date of it: window_key, date_day. #}
 {% macro days_of_windows(windows) -%}
     select

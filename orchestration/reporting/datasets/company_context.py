@@ -86,7 +86,7 @@ def health_now(figures: Figures, *, summary: Row, health: Row) -> dict[str, Json
     """Health by the clock, up to the as-of time (FL-037, FL-068..076), and words for figures."""
     standards = read_standards()
     now, today = only_row(figures, "health_5m"), only_row(figures, "health_today")
-    load, capacity = now["peak_rpm"], now["capacity_rpm"]
+    load, capacity = now["avg_rpm"], now["capacity_rpm"]
     return {
         "uptime": {
             name: {

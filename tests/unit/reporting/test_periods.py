@@ -188,6 +188,27 @@ def test_the_data_of_an_open_period_end_at_the_as_of_time() -> None:
     assert len(window.days()) == 15
 
 
+@pytest.mark.parametrize(
+    ("as_of", "zone", "days"),
+    [
+        ("2026-03-15T00:00:00+00:00", "UTC", 14),
+        ("2026-03-15T00:00:00.000001+00:00", "UTC", 15),
+        # Midnight in Kolkata.
+        ("2026-03-14T18:30:00+00:00", "Asia/Kolkata", 14),
+        ("2026-03-14T18:30:00+00:00", "UTC", 14),
+        ("2026-03-01T00:00:00+00:00", "UTC", 0),
+    ],
+)
+def test_a_day_of_which_nothing_is_over_is_no_day_of_an_open_period(
+    as_of: str, zone: str, days: int
+) -> None:
+    window = _window("2026-03", zone=zone, as_of=datetime.fromisoformat(as_of))
+    assert window.days() == tuple(date(2026, 3, 1 + number) for number in range(days))
+    assert (window.first_day, window.period_days) == (date(2026, 3, 1), 31)
+    assert window.is_partial
+    assert window.end_at == datetime.fromisoformat(as_of)
+
+
 def test_a_future_period_is_open_and_empty() -> None:
     window = _window("2027")
     assert window.is_partial
@@ -294,8 +315,12 @@ def test_the_calendar_period_of_now_holds_the_as_of_day(
     unit: str, zone: str, as_of: datetime
 ) -> None:
     window = _window(unit, zone=zone, as_of=as_of)
-    assert window.last_day == as_of.astimezone(ZoneInfo(zone)).date()
-    assert window.first_day <= window.last_day <= window.last_period_day
+    today, last = (
+        moment.astimezone(ZoneInfo(zone)).date()
+        for moment in (as_of, as_of - timedelta(microseconds=1))
+    )
+    assert window.first_day <= today <= window.last_period_day
+    assert window.last_day == last
 
 
 @given(as_of=_MOMENTS, zone=_ZONES, years=st.integers(min_value=1, max_value=3))

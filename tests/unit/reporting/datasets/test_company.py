@@ -147,7 +147,7 @@ def _figures(**other: Any) -> Figures:
             {"start_local": date(2026, 3, 2), "cost_usd": Decimal("3.005"), "is_partial": False},
         ],
         "months": [],
-        "health_5m": [{**_HEALTH, "peak_rpm": 45}],
+        "health_5m": [{**_HEALTH, "avg_rpm": 45, "peak_rpm": 61}],
         "health_today": [_HEALTH],
         **{f"health_{name}": [_HEALTH] for name in ("24h", "7d", "30d")},
         **{f"responses_{name}": [_RESPONSES] for name in ("5m", "1h", "24h", "7d")},
