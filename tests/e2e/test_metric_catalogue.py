@@ -28,6 +28,7 @@ _PLACES = {
     "window_s",
 }
 _OBSERVATIONS_BEHIND_A_METRIC = {
+    "cell_size",
     "completed_duration_count",
     "health_sample_count",
     "judged_conversations",

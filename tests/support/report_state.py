@@ -282,10 +282,13 @@ def _write_marts(connection: duckdb.DuckDBPyConnection, scopes: Sequence[ScopeSe
     for mart, values in written.items():
         table = f"{schema_of[mart]}.{mart}"
         _create(connection, table, values)
-        function = "insight_findings" if mart == INSIGHTS else mart
+        function, parameters = mart, TABLE_FUNCTION_PARAMETERS
+        if mart == INSIGHTS:
+            function = "insight_findings"
+            parameters += ", previous_start := null, previous_end := null"
         # Whatever window is asked for, a scope has the rows of its weekly one.
         connection.execute(
-            f"create macro {function}({TABLE_FUNCTION_PARAMETERS}) as table from {table} where window_key ="
+            f"create macro {function}({parameters}) as table from {table} where window_key ="
             " (case when scope = 'platform' then 'platform:*' else split_part(scope, ':', 1) ||"
             " ':native:' || split_part(scope, ':', 2) end) || '/weekly/current'"
         )
